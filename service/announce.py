@@ -1,0 +1,90 @@
+"""Which gaps to open and which to end, given what was announced before: each opened once, each ended once (rule 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from service.contract.enums import FINAL, GapKind, Outcome, Resolution
+from service.facts import Instant
+from service.rows import Book, GapState
+from service.verdicts import Gap, Verdict
+
+_FINAL: Final[frozenset[Outcome]] = FINAL
+
+
+def update(book: Book, verdict: Verdict) -> list[tuple[str, GapState]]:
+    """Brings the book up to the verdict; returns every change as (gap id, a copy of its state), in order."""
+    changes: list[tuple[str, GapState]] = []
+    current = dict(_by_id(verdict))
+    for gap_id, gap in current.items():
+        known = book.gaps.get(gap_id)
+        if known is None:
+            known = book.gaps[gap_id] = _opened(gap, verdict.stream)
+            changes.append((gap_id, _copy(known)))
+        if known.resolved_at is None and gap.resolved_at is not None and gap.resolution is not None:
+            changes.append((gap_id, _end(known, gap.resolved_at, gap.resolution)))
+    for gap_id, known in book.gaps.items():
+        if known.resolved_at is None and gap_id not in current:
+            resolution = _overtaken(known, verdict)
+            if resolution is not None:
+                changes.append((gap_id, _end(known, _learned_at(known, verdict), resolution)))
+    return changes
+
+
+def close(book: Book, at: Instant) -> list[tuple[str, GapState]]:
+    """Ends every open gap because its row is about to be dropped."""
+    return [
+        (gap_id, _end(known, at, Resolution.WINDOW_CLOSED))
+        for gap_id, known in book.gaps.items()
+        if known.resolved_at is None
+    ]
+
+
+def _by_id(verdict: Verdict) -> Iterator[tuple[str, Gap]]:
+    for gap in verdict.gaps:
+        subject = gap.recipient if gap.kind is GapKind.ACCEPTED_NOT_DELIVERED else None
+        yield gap.gap_id(verdict.mail_id, subject), gap
+
+
+def _opened(gap: Gap, stream: str) -> GapState:
+    return GapState(gap.kind, gap.which, gap.recipient, gap.cause, gap.deadline, gap.opened_at, stream)
+
+
+def _end(known: GapState, at: Instant, resolution: Resolution) -> GapState:
+    known.resolved_at, known.resolution = at, resolution
+    known.revision += 1
+    return _copy(known)
+
+
+def _copy(known: GapState) -> GapState:
+    return GapState(*(getattr(known, name) for name in GapState.__struct_fields__))
+
+
+def _learned_at(known: GapState, verdict: Verdict) -> Instant:
+    """Evidence from before the deadline has no later date of its own: the gap ended when it was read."""
+    return max(known.opened_at, max(sighting.seen for _, _, sighting in verdict.facts))
+
+
+def _overtaken(known: GapState, verdict: Verdict) -> Resolution | None:
+    """How an announced gap ended that by now never was; None while nothing contradicts the announcement.
+
+    (A deadline that moved, a feed that fell silent since, or a policy that changed does not take it back.)
+    """
+    if known.kind is GapKind.SENT_NO_SES_ID:
+        if verdict.superseded_by is None:
+            return None
+        return Resolution.FOUND_BY_MESSAGE_ID if verdict.found else Resolution.LATE_EVIDENCE
+    if known.kind is GapKind.UNLOGGED_SEND:
+        return Resolution.LATE_EVIDENCE if verdict.queue_ids else None
+    if known.recipient is None and verdict.recipients:
+        return Resolution.RECIPIENTS_KNOWN
+    outcomes = {r.address: r.outcome for r in verdict.recipients}
+    if outcomes.get(known.recipient or "") in _FINAL:
+        return Resolution.LATE_EVIDENCE
+    heard = any(not _is_line(fact) for _, fact, _ in verdict.facts)
+    return Resolution.EVENT_ARRIVED if known.which == "first_event" and heard else None
+
+
+def _is_line(fact: object) -> bool:
+    return hasattr(fact, "floating")

@@ -1,0 +1,302 @@
+"""From a verdict to the documents that leave the process: the correlated record and the gap record.
+
+Which cause stands for a whole mail is decided here: an open gap before a failure, a failure before what is still under
+way, and `delivered` only where nothing else is to be said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from service.contract.correlated import Correlated, Detail, GapEntry, Recipient, TrailEntry, VerdictEntry
+from service.contract.enums import GapKind, Outcome, VerdictCause
+from service.contract.enums import GapState as State
+from service.contract.gap import GapRecord
+from service.contract.wire import encode, timestamp
+from service.explain import (
+    RUNBOOKS,
+    Circumstances,
+    Explanation,
+    cause_of_bounce,
+    cause_of_complaint,
+    cause_of_delay,
+    explain,
+)
+from service.facts import (
+    Accepted,
+    Answered,
+    Bounced,
+    Cause,
+    Complained,
+    Deferred,
+    Delayed,
+    Delivered,
+    Described,
+    Elsewhere,
+    Engaged,
+    Fact,
+    Instant,
+    OtherEvent,
+    Refused,
+    Rejected,
+    RenderingFailed,
+    Source,
+    Told,
+    Unconfirmed,
+)
+from service.parsing.addresses import domain
+from service.providers import provider
+from service.rows import Book, GapState
+from service.verdicts import RecipientVerdict, Verdict
+
+MAX_EVIDENCE: Final = 64
+"""Trail entries in a document: the earliest."""
+
+_WORST_FIRST: Final = (
+    Outcome.REFUSED,
+    Outcome.REJECTED,
+    Outcome.RENDERING_FAILED,
+    Outcome.BOUNCED,
+    Outcome.SUPPRESSED,
+    Outcome.SOFT_BOUNCED,
+    Outcome.COMPLAINED,
+    Outcome.DEFERRED,
+    Outcome.DELAYED,
+    Outcome.PENDING,
+    Outcome.DELIVERED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Writes documents; `runbooks` is the base of their links, `historic` marks all of them as old news (rule 21)."""
+
+    runbooks: str = RUNBOOKS
+    historic: bool = False
+
+    def correlated(self, verdict: Verdict, book: Book, *, evidence: bool = True, partial: bool = False) -> bytes:
+        """The correlated record. Without `evidence`: what is compared to tell whether anything changed."""
+        said = self._explain(verdict, book)
+        return encode(
+            Correlated(
+                mail_id=verdict.mail_id,
+                ses_message_id=verdict.ses_id,
+                message_id_header=_bracketed(verdict.message_id),
+                queue_ids=verdict.queue_ids,
+                stream=verdict.stream,
+                region=verdict.region,
+                sender=verdict.sender,
+                submitted_at=_time(verdict.submitted_at),
+                accepted_at=_time(verdict.accepted_at),
+                revision=max(book.revision, 1) if evidence else 1,
+                recipients=tuple(_recipient(r) for r in verdict.recipients),
+                gaps=tuple(_gap_entry(gap_id, gap) for gap_id, gap in _in_order(book)),
+                ses_mails=verdict.ses_mails,
+                superseded_by=verdict.superseded_by,
+                partial=partial,
+                held=verdict.held,
+                historic=self.historic,
+                verdict=VerdictEntry(
+                    stage=said.stage, cause=said.cause, explanation=said.explanation, next_step=said.next_step
+                ),
+                trail=_trail(verdict, evidence=evidence),
+            )
+        )
+
+    def gap(self, gap_id: str, gap: GapState, verdict: Verdict, *, historic: bool = False) -> bytes:
+        """The gap record of one change."""
+        about = next((r for r in verdict.recipients if r.address == gap.recipient), None)
+        said = explain(gap.cause, _circumstances(verdict, about), runbooks=self.runbooks)
+        where = domain(gap.recipient or (verdict.recipients[0].address if verdict.recipients else ""))
+        return encode(
+            GapRecord(
+                gap_id=gap_id,
+                state=_state(gap),
+                revision=gap.revision,
+                kind=gap.kind,
+                cause=gap.cause,
+                mail_id=verdict.mail_id,
+                ses_message_id=verdict.ses_id,
+                message_id_header=_bracketed(verdict.message_id),
+                recipient=gap.recipient,
+                provider=provider(where),
+                stream=gap.stream,
+                region=verdict.region,
+                deadline=timestamp(gap.deadline),
+                opened_at=timestamp(gap.opened_at),
+                resolved_at=_time(gap.resolved_at),
+                resolution=gap.resolution,
+                explanation=said.explanation,
+                next_step=said.next_step,
+                runbook_url=said.runbook_url,
+                historic=historic or self.historic,
+            )
+        )
+
+    def _explain(self, verdict: Verdict, book: Book) -> Explanation:
+        cause, about = _chief(verdict, book)
+        return explain(cause, _circumstances(verdict, about), runbooks=self.runbooks)
+
+
+def _chief(verdict: Verdict, book: Book) -> tuple[VerdictCause, RecipientVerdict | None]:
+    """The cause that stands for the mail, and the recipient it is about."""
+    if verdict.superseded_by is not None:
+        return VerdictCause.SUPERSEDED, None
+    for _, gap in _in_order(book):
+        if gap.resolved_at is None:
+            about = next((r for r in verdict.recipients if r.address == gap.recipient), None)
+            return VerdictCause(_now(gap, verdict)), about or _worst(verdict)
+    if verdict.held:
+        return VerdictCause.HELD, None
+    worst = _worst(verdict)
+    return (_cause(worst), worst) if worst else (VerdictCause.IN_PROGRESS, None)
+
+
+def _now(gap: GapState, verdict: Verdict) -> Cause:
+    """A gap keeps the cause it opened with; a refusal that came since says more about the mail."""
+    final = [r.fact for r in verdict.recipients if isinstance(r.fact, Refused) and r.fact.recipients]
+    return final[0].cause if gap.kind is GapKind.SENT_NO_SES_ID and final else gap.cause
+
+
+def _worst(verdict: Verdict) -> RecipientVerdict | None:
+    return min(verdict.recipients, key=lambda r: _WORST_FIRST.index(r.outcome), default=None)
+
+
+def _cause(recipient: RecipientVerdict) -> VerdictCause:
+    match recipient.fact:
+        case Bounced() as fact:
+            return cause_of_bounce(fact.bounce_type, fact.bounce_subtype, fact.status)
+        case Complained() as fact:
+            return cause_of_complaint(fact.subtype)
+        case Delayed() as fact:
+            return cause_of_delay(fact.delay_type)
+        case Deferred() | Refused() as fact:
+            return VerdictCause(fact.cause)
+        case Unconfirmed():
+            return VerdictCause.NO_ID_IN_REPLY
+        case Rejected():
+            return VerdictCause.VIRUS
+        case RenderingFailed():
+            return VerdictCause.TEMPLATE_ERROR
+        case Delivered() | Engaged():
+            return VerdictCause.DELIVERED
+    return VerdictCause.IN_PROGRESS
+
+
+def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumstances:
+    detail = _detail(about.fact) if about else Detail()
+    words = "/".join(w for w in (detail.bounce_type, detail.bounce_subtype) if w) or detail.delay_type
+    address = about.address if about else ""
+    submission = verdict.queue_ids[0] if verdict.queue_ids else ""
+    return Circumstances(
+        recipient=address,
+        domain=domain(address),
+        region=verdict.region or "",
+        ses_id=verdict.ses_id or "",
+        mail_id=verdict.mail_id,
+        host=submission.partition("/")[0],
+        accepted_at=_time(verdict.accepted_at) or "",
+        expires=detail.expires,
+        reply=detail.reply or detail.diagnostic or detail.smtp_response,
+        words=words or detail.feedback,
+        reason=detail.reason or detail.error,
+        template=detail.template,
+    )
+
+
+def _recipient(r: RecipientVerdict) -> Recipient:
+    return Recipient(address=r.address, domain=domain(r.address), outcome=r.outcome, at=_time(r.at), detail=_detail(r.fact))
+
+
+def _detail(fact: Fact | None) -> Detail:
+    """What was said of a recipient, in the words of whoever said it."""
+    match fact:
+        case Bounced():
+            return Detail(
+                bounce_type=fact.bounce_type,
+                bounce_subtype=fact.bounce_subtype,
+                status=fact.status,
+                diagnostic=fact.diagnostic,
+            )
+        case Delayed():
+            return Detail(
+                delay_type=fact.delay_type,
+                expires=timestamp(fact.expires) if fact.expires else "",
+                status=fact.status,
+                diagnostic=fact.diagnostic,
+            )
+        case Delivered():
+            return Detail(smtp_response=fact.smtp_response)
+        case Complained():
+            return Detail(complaint_subtype=fact.subtype, feedback=fact.feedback)
+        case Rejected():
+            return Detail(reason=fact.reason)
+        case RenderingFailed():
+            return Detail(template=fact.template, error=fact.error)
+        case Deferred() | Refused() | Unconfirmed():
+            return Detail(reply=fact.reply)
+    return Detail()
+
+
+_WORDS: Final[dict[type, str]] = {
+    Accepted: "accepted",
+    Answered: "answered",
+    Elsewhere: "elsewhere",
+    RenderingFailed: "rendering_failed",
+    Told: "submitted",
+}
+
+
+def _word(fact: Fact) -> str:
+    if isinstance(fact, Engaged):
+        return fact.how
+    if isinstance(fact, OtherEvent):
+        return fact.event_type
+    if isinstance(fact, Answered):
+        return "found_by_message_id" if fact.ses_id else "not_found_by_message_id"
+    return _WORDS.get(type(fact)) or type(fact).__name__.lower()
+
+
+def _trail(verdict: Verdict, *, evidence: bool) -> tuple[TrailEntry, ...]:
+    """One entry a fact. `Described` only repeats what each event says of the mail, so it is none."""
+    shown = [item for item in verdict.facts if not isinstance(item[1], Described)][:MAX_EVIDENCE]
+    return tuple(
+        TrailEntry(at=timestamp(at), source=_source(fact), fact=_word(fact), evidence=seen.where if evidence else "")
+        for at, fact, seen in shown
+    )
+
+
+def _source(fact: Fact) -> Source:
+    return Source.SMTP if hasattr(fact, "floating") else Source.SES
+
+
+def _gap_entry(gap_id: str, gap: GapState) -> GapEntry:
+    return GapEntry(
+        gap_id=gap_id,
+        kind=gap.kind,
+        cause=gap.cause,
+        recipient=gap.recipient,
+        deadline=timestamp(gap.deadline),
+        opened_at=timestamp(gap.opened_at),
+        resolved_at=_time(gap.resolved_at),
+        resolution=gap.resolution,
+    )
+
+
+def _in_order(book: Book) -> list[tuple[str, GapState]]:
+    return sorted(book.gaps.items(), key=lambda item: (item[1].opened_at, item[0]))
+
+
+def _state(gap: GapState) -> State:
+    if gap.resolution is None:
+        return State.OPENED
+    return State.CLOSED if gap.resolution == "window_closed" else State.RESOLVED
+
+
+def _time(instant: Instant | None) -> str | None:
+    return None if instant is None else timestamp(instant)
+
+
+def _bracketed(message_id: str | None) -> str | None:
+    return f"<{message_id}>" if message_id else None

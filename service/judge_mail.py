@@ -1,0 +1,323 @@
+"""Judges an SES mail, recipient by recipient: its outcomes, and where SES's silence has become a gap.
+
+The gap is `accepted_not_delivered`: no event at all by the first deadline, or no final one by the last. Pure; never
+looks at a clock, and dates every fact by its own time, never by its arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from service.contract.enums import FINAL, GapKind, Outcome, Resolution
+from service.facts import (
+    SECOND,
+    Accepted,
+    Bounced,
+    Cause,
+    Complained,
+    Delayed,
+    Delivered,
+    Described,
+    Engaged,
+    Fact,
+    Instant,
+    OtherEvent,
+    Rejected,
+    RenderingFailed,
+    Sent,
+    SesFact,
+    Sighting,
+    Source,
+    Told,
+)
+from service.judge_submission import zone
+from service.lifecycle import Signal, after, signal
+from service.parsing.addresses import domain
+from service.parsing.ses_id import accepted_at, id_clock
+from service.parsing.ses_id import region as region_of
+from service.policy import Attributes, Policy, Stream
+from service.trail import Trail, order
+from service.verdicts import Due, Gap, RecipientVerdict, Verdict
+from service.watermarks import Watermarks
+
+# Facts of one millisecond are read in AWS's own order of "last delivery event" (botocore: MessageInsightsFilters).
+_RANK: Final[dict[type, int]] = {
+    Sent: 0,
+    Delayed: 1,
+    Rejected: 2,
+    RenderingFailed: 2,
+    Bounced: 3,
+    Delivered: 4,
+    Complained: 5,
+    Engaged: 6,
+    OtherEvent: 7,
+}
+
+
+_F = TypeVar("_F", Described, Accepted, Told)
+
+
+@dataclass(slots=True)
+class Fate:
+    """One recipient's state, since when, by which fact; and when it first became final."""
+
+    outcome: Outcome = Outcome.PENDING
+    at: Instant | None = None
+    fact: Fact | None = None
+    final_at: Instant | None = None
+    expires: Instant = 0
+
+    def apply(self, event: Signal, fact: Fact) -> None:
+        """Takes in one fact that is about this recipient."""
+        outcome = after(self.outcome, event)
+        if isinstance(fact, Delayed):
+            self.expires = max(self.expires, fact.expires)
+        if outcome is self.outcome and not (isinstance(fact, Delayed) and outcome is Outcome.DELAYED):
+            return
+        self.outcome, self.at, self.fact = outcome, fact.at, fact
+        if self.final_at is None and outcome in FINAL:
+            self.final_at = fact.at
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail's facts add up to."""
+
+    ses_id: str
+    accepted: Instant
+    sender: str
+    account: str
+    region: str
+    configuration_set: str
+    application: str
+    message_id: str
+    tags: tuple[tuple[str, str], ...]
+    submissions: tuple[str, ...]
+    submitted: Instant | None
+    fates: dict[str, Fate]
+    first_event: Instant | None
+    logged: bool
+    facts: tuple[tuple[Instant, Fact, Sighting], ...]
+
+
+def read(ses_id: str, trail: Trail) -> Mail:
+    """Adds up a mail's facts."""
+    described = _sorted(trail, Described)
+    accepted_lines, told = _sorted(trail, Accepted), _sorted(trail, Told)
+    events = sorted((f for f in trail.facts if type(f) in _RANK), key=lambda f: (f.at, _RANK[type(f)], order(f)[1]))
+    accepted = _accepted(ses_id, trail, [*described, *accepted_lines])
+    offset = _correction(ses_id, accepted_lines)
+    fates = {address: Fate() for address in _recipients(described, accepted_lines, told)}
+    for event in events:
+        _apply(fates, event)
+    submitted = min((t.at + (offset if t.floating else 0) for t in told), default=None)
+    return Mail(
+        ses_id=ses_id,
+        accepted=accepted,
+        sender=_first((d.sender for d in described), (t.sender for t in told)),
+        account=_first(d.account for d in described),
+        region=region_of(ses_id) or _first((d.region for d in described), (a.region for a in accepted_lines)),
+        configuration_set=_first(d.configuration_set for d in described),
+        application=_first((d.application for d in described), (t.application for t in told)),
+        message_id=_first((t.message_id for t in told), (d.message_id for d in described)),
+        tags=next((d.tags for d in described if d.tags), ()),
+        submissions=tuple(sorted({a.submission for a in accepted_lines} | {t.submission for t in told})),
+        submitted=submitted,
+        fates=fates,
+        first_event=min((event.at for event in events), default=None),
+        logged=bool(accepted_lines or told),
+        facts=tuple(
+            sorted(
+                ((f.at + (offset if getattr(f, "floating", False) else 0), f, s) for f, s in trail.facts.items()),
+                key=lambda item: (item[0], order(item[1])[1]),
+            )
+        ),
+    )
+
+
+def _sorted(trail: Trail, kind: type[_F]) -> list[_F]:
+    return sorted((f for f in trail.facts if isinstance(f, kind)), key=order)
+
+
+def _first(*texts: Iterable[str]) -> str:
+    return next((text for some in texts for text in some if text), "")
+
+
+def _accepted(ses_id: str, trail: Trail, dated: list[Fact]) -> Instant:
+    """SES's own clock in the id, where it is plausible; else what the payload says; else when it was first read."""
+    seen = min(sighting.seen for sighting in trail.facts.values())
+    return accepted_at(ses_id, min((fact.at for fact in dated), default=seen), seen)
+
+
+def _correction(ses_id: str, lines: list[Accepted]) -> int:
+    clock = id_clock(ses_id)
+    floating = [line for line in lines if line.floating]
+    return zone(clock - floating[0].at) if clock is not None and floating else 0
+
+
+def _recipients(described: list[Described], lines: list[Accepted], told: list[Told]) -> dict[str, None]:
+    """The envelope's recipients in SES's order where SES has said them, else as the log has them."""
+    named = dict.fromkeys(address for d in described for address in d.recipients)
+    return named or dict.fromkeys(sorted({a for line in lines for a in line.recipients} | {a for t in told for a in t.recipients}))
+
+
+def _apply(fates: dict[str, Fate], event: Fact) -> None:
+    meaning = signal(cast("SesFact", event))
+    if meaning is None:
+        return
+    if meaning is Signal.ENGAGED:  # SES does not say who opened it: proof for a sole recipient only
+        targets = list(fates) if len(fates) == 1 else []
+    else:
+        targets = _targets(fates, getattr(event, "recipients", ()))
+    for address in targets:
+        fates[address].apply(meaning, event)
+
+
+def _targets(fates: dict[str, Fate], named: tuple[str, ...]) -> list[str]:
+    """Whom an event is about. One that names nobody is about all; one that names a stranger is about a forwarded
+    recipient, whom we know only where there is but one left whose fate is open (FACTS section 1.5).
+    """
+    if not named:
+        return list(fates)
+    found = [address for address in named if address in fates]
+    strangers = [address for address in named if address not in fates]
+    if strangers and not fates:
+        fates.update((address, Fate()) for address in strangers)
+        return strangers
+    folded = {address.casefold(): address for address in fates}
+    for stranger in strangers:
+        if stranger.casefold() in folded:
+            found.append(folded[stranger.casefold()])
+        else:
+            open_ = [a for a, fate in fates.items() if fate.outcome not in FINAL] or list(fates)
+            found += open_ if len(open_) == 1 else []
+    return found
+
+
+def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:
+    """The verdict on one SES mail."""
+    stream = stream_of(mail, policy)
+    spoken = marks.of(Source.SES)
+    judged = Source.SES in marks.configured
+    verdicts = [_unheard(mail, stream, marks, policy, spoken)] if mail.first_event is None else []
+    verdicts += _undelivered(mail, stream, marks, policy, spoken) if mail.first_event is not None else []
+    gaps = [gap for found, _ in verdicts for gap in found] if judged else []
+    held = judged and any(is_held for _, is_held in verdicts)
+    gaps += _late_first_event(mail, stream)
+    unlogged, unlogged_due = _unlogged(mail, stream, marks, policy)
+    return Verdict(
+        mail_id=mail.ses_id,
+        ses_id=mail.ses_id,
+        message_id=mail.message_id or None,
+        queue_ids=mail.submissions,
+        stream=stream.name,
+        region=mail.region or None,
+        sender=mail.sender,
+        submitted_at=mail.submitted,
+        accepted_at=mail.accepted,
+        recipients=tuple(RecipientVerdict(a, f.outcome, f.at, f.fact) for a, f in mail.fates.items()),
+        gaps=tuple(gaps) + unlogged,
+        held=held,
+        facts=mail.facts,
+        due=_due(mail, stream, policy, spoken, held=held) + unlogged_due,
+    )
+
+
+def stream_of(mail: Mail, policy: Policy) -> Stream:
+    """The stream by what SES knows."""
+    return policy.stream(
+        Attributes(mail.configuration_set, mail.application, domain(mail.sender), mail.region, mail.tags)
+    )
+
+
+def _unheard(
+    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spoken: Instant
+) -> tuple[list[Gap], bool]:
+    """No event at all: one gap a recipient, or one for nobody in particular where nobody knows the recipients."""
+    deadline = mail.accepted + stream.deadlines.first_event
+    if spoken < deadline + policy.grace:
+        return [], False
+    if marks.silent(f"ses:{mail.region}", mail.accepted, policy.grace, policy.stall_mails):
+        return [], True
+    everyone: list[str | None] = [*mail.fates] or [None]
+    return [_open("first_event", who, Cause.NO_EVENTS, deadline) for who in everyone], False
+
+
+def _late_first_event(mail: Mail, stream: Stream) -> list[Gap]:
+    """The first event is dated after its deadline: the silence was real, and it is over."""
+    deadline = mail.accepted + stream.deadlines.first_event
+    if mail.first_event is None or not mail.logged or mail.first_event <= deadline:
+        return []
+    return [
+        _closed(_open("first_event", who, Cause.NO_EVENTS, deadline), mail.first_event, _ended(fate, mail.first_event))
+        for who, fate in mail.fates.items()
+    ]
+
+
+def _ended(fate: Fate, at: Instant) -> Resolution:
+    return Resolution(fate.outcome) if fate.final_at == at else Resolution.EVENT_ARRIVED
+
+
+def _undelivered(
+    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spoken: Instant
+) -> list[tuple[list[Gap], bool]]:
+    feed = delivery_feed(mail.account, mail.region, mail.configuration_set)
+    silent = marks.silent(feed, mail.accepted, policy.grace, policy.stall_mails)
+    fates: list[tuple[str | None, Fate]] = [*mail.fates.items()] or [(None, Fate())]
+    return [_late(who, fate, mail, stream, policy, spoken, silent=silent) for who, fate in fates]
+
+
+def _late(
+    who: str | None, fate: Fate, mail: Mail, stream: Stream, policy: Policy, spoken: Instant, *, silent: bool
+) -> tuple[list[Gap], bool]:
+    """One recipient without a final event by the last deadline."""
+    deadline = stream.deadlines.delivery(mail.accepted, fate.expires)
+    cause = Cause.DELAYED_THEN_SILENT if fate.expires or fate.outcome is Outcome.DELAYED else Cause.SENT_THEN_SILENT
+    gap = _open("delivery", who, cause, deadline)
+    if fate.final_at is not None:
+        late = fate.final_at > deadline
+        return ([_closed(gap, fate.final_at, Resolution(fate.outcome))] if late else []), False
+    if spoken < deadline + policy.grace:
+        return [], False
+    return ([], True) if silent else ([gap], False)
+
+
+def delivery_feed(account: str, region: str, configuration_set: str) -> str:
+    """The feed of Delivery events: a set that does not publish them must not make every mail a gap (rule 15)."""
+    return f"ses:{account}/{region}/{configuration_set}#delivery"
+
+
+def _unlogged(
+    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy
+) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
+    """SES speaks of a mail that no log mentions; only for sender domains that the logs have spoken of (rule 17)."""
+    known = f"domain:{domain(mail.sender)}" in marks.feeds
+    if not policy.unlogged_send or mail.logged or not known or not Source.SMTP in marks.configured:
+        return (), ()
+    deadline = mail.accepted + stream.deadlines.handoff
+    due = (Due(deadline + policy.grace, Source.SMTP),)
+    if marks.of(Source.SMTP) < deadline + policy.grace:
+        return (), due
+    return (Gap(GapKind.UNLOGGED_SEND, "handoff", None, Cause.NO_LOG, deadline, deadline),), due
+
+
+def _due(mail: Mail, stream: Stream, policy: Policy, spoken: Instant, *, held: bool) -> tuple[Due, ...]:
+    open_ = [fate for fate in mail.fates.values() if fate.final_at is None]
+    if not open_ and mail.fates:
+        return ()
+    if held:
+        return (Due(spoken + max(policy.grace, SECOND), Source.SES),)
+    if mail.first_event is None:
+        return (Due(mail.accepted + stream.deadlines.first_event + policy.grace, Source.SES),)
+    instants = {stream.deadlines.delivery(mail.accepted, fate.expires) for fate in open_ or [Fate()]}
+    return tuple(Due(at + policy.grace, Source.SES) for at in sorted(instants))
+
+
+def _open(which: str, who: str | None, cause: Cause, deadline: Instant) -> Gap:
+    return Gap(GapKind.ACCEPTED_NOT_DELIVERED, which, who, cause, deadline, deadline)
+
+
+def _closed(gap: Gap, at: Instant, resolution: Resolution) -> Gap:
+    return Gap(gap.kind, gap.which, gap.recipient, gap.cause, gap.deadline, gap.opened_at, at, resolution)

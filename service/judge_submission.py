@@ -1,0 +1,334 @@
+"""Judges one life of a submission: which of its recipients got an SES id, and since when one is missing.
+
+The gap is `sent_no_ses_id`: at once on a final refusal, else at the hand-off deadline. Pure; never looks at a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from service.contract.enums import GapKind, Outcome, Resolution
+from service.facts import (
+    SECOND,
+    Accepted,
+    Answered,
+    Asked,
+    Cause,
+    Closed,
+    Deferred,
+    Elsewhere,
+    Fact,
+    Identified,
+    Instant,
+    Queued,
+    Refused,
+    Sighting,
+    Source,
+    Started,
+    Told,
+    Unconfirmed,
+    message_id_name,
+    ses_name,
+)
+from service.lifecycle import Handoff, next_handoff
+from service.lives import Life
+from service.parsing.addresses import domain
+from service.parsing.ses_id import id_clock
+from service.policy import Attributes, Policy, Stream
+from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
+from service.watermarks import Watermarks
+
+ZONE_STEP: Final = 15 * 60 * 1000
+"""Every zone on Earth is a multiple of this away from UTC."""
+
+_OUTCOMES: Final = {
+    Handoff.PENDING: Outcome.PENDING,
+    Handoff.UNCONFIRMED: Outcome.PENDING,
+    Handoff.DEFERRED: Outcome.DEFERRED,
+    Handoff.REFUSED: Outcome.REFUSED,
+}
+_ENDS: Final = {
+    Accepted: Handoff.ACCEPTED,
+    Deferred: Handoff.DEFERRED,
+    Refused: Handoff.REFUSED,
+    Unconfirmed: Handoff.UNCONFIRMED,
+    Elsewhere: Handoff.ELSEWHERE,
+}
+
+
+@dataclass(slots=True)
+class Leg:
+    """One recipient on the way to SES. `at` is when the state was entered, by record time."""
+
+    state: Handoff = Handoff.PENDING
+    at: Instant = 0
+    fact: Fact | None = None
+    ses_id: str = ""
+    found: bool = False
+    refused_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a life's lines add up to. Times named `_seen` are record times; the others are the log's, corrected."""
+
+    life: Life
+    mail_id: str
+    legs: dict[str, Leg]
+    sender: str | None
+    message_id: str
+    application: str
+    started_seen: Instant
+    asked_for: bool
+    """Something was handed over for sending: without it there is nothing to miss."""
+    correction: int
+
+    @property
+    def notice(self) -> bool:
+        """The mail server's own bounce notice (null sender): no application waits for it."""
+        return self.sender == ""
+
+    @property
+    def missing(self) -> list[str]:
+        """Recipients without an SES id, whose business it is."""
+        return [a for a, leg in self.legs.items() if leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE)]
+
+
+def read(life: Life, mail_id: str) -> Submission:
+    """Adds up a life's facts."""
+    legs: dict[str, Leg] = {}
+    sender, message_id, application, queued, discarded = None, "", "", False, False
+    for fact, seen in life.facts:
+        match fact:
+            case Started():
+                application = application or fact.application
+            case Identified():
+                message_id = message_id or fact.message_id
+            case Queued():
+                sender, queued = fact.sender if sender is None else sender, True
+            case Closed():
+                discarded = discarded or fact.how == "discarded"
+            case Answered():
+                _answer(legs, fact)
+            case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
+                _attempt(legs, fact, seen)
+    attempts = [seen.seen for fact, seen in life.facts if type(fact) in _ENDS]
+    return Submission(
+        life,
+        mail_id,
+        legs,
+        sender,
+        message_id,
+        application,
+        started_seen=min(attempts or [seen.seen for _, seen in life.facts]),
+        asked_for=bool(attempts) or ((queued or bool(message_id)) and not discarded),
+        correction=correction(life),
+    )
+
+
+def correction(life: Life) -> int:
+    """What a stamp without a zone must be moved by: SES's own clock settles it, else the record's timestamp."""
+    floating = [(fact, seen) for fact, seen in life.facts if getattr(fact, "floating", False)]
+    for fact, _ in floating:
+        clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
+        if clock is not None:
+            return zone(clock - fact.at)
+    return zone(min((seen.seen - fact.at for fact, seen in floating), key=abs, default=0))
+
+
+def zone(difference: int) -> int:
+    """The nearest distance that a zone can have."""
+    return round(difference / ZONE_STEP) * ZONE_STEP
+
+
+def _attempt(legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting) -> None:
+    end = _ENDS[type(fact)]
+    for address in fact.recipients or list(legs):
+        leg = legs.setdefault(address, Leg())
+        state = next_handoff(leg.state, end)
+        if state is not leg.state or end is Handoff.DEFERRED:
+            entered = _entered(fact, seen)
+            refused = entered if end is Handoff.REFUSED else leg.refused_at
+            legs[address] = Leg(state, entered, fact, getattr(fact, "ses_id", ""), refused_at=refused)
+
+
+def _entered(fact: Fact, seen: Sighting) -> Instant:
+    """Record time, but an acceptance is dated by SES's own clock, however late its line was shipped."""
+    clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
+    return seen.seen if clock is None else min(clock, seen.seen)
+
+
+def _answer(legs: dict[str, Leg], fact: Answered) -> None:
+    if not fact.ses_id:
+        return
+    without = [a for a, leg in legs.items() if leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE)]
+    for address in without or ([] if legs else fact.recipients):
+        if not fact.recipients or address in fact.recipients:
+            legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
+
+
+def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
+    """The verdict on one life."""
+    stream = stream_of(sub, policy)
+    deadline = sub.started_seen + stream.deadlines.handoff
+    waiting = waits(sub)
+    due_past = waiting and marks.of(Source.SMTP) >= deadline + policy.grace
+    last_seen = max(seen.seen for _, seen in sub.life.facts)
+    held = due_past and marks.silent_host(sub.life.submission, last_seen, policy.grace, policy.stall_mails)
+    known_absent = not _joins(sub, marks, policy) or any(isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts)
+    gap = _gap(sub, deadline, silence_counts=due_past and not held and known_absent)
+    ids = tuple(dict.fromkeys(leg.ses_id for leg in sub.legs.values() if leg.ses_id))
+    return Verdict(
+        mail_id=sub.mail_id,
+        ses_id=None,
+        message_id=sub.message_id or None,
+        queue_ids=(sub.life.submission,),
+        stream=stream.name,
+        region=next((f.region for f, _ in sub.life.facts if isinstance(f, Accepted) and f.region), None),
+        sender=sub.sender or "",
+        submitted_at=sub.life.facts[0][0].at + sub.correction,
+        accepted_at=None,
+        recipients=tuple(_recipient(address, sub.legs[address], sub.correction) for address in sub.missing),
+        gaps=(gap,) if gap else (),
+        held=held,
+        facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts),
+        due=_due(deadline, marks, policy, held=held) if waiting else (),
+        ses_mails=ids,
+        superseded_by=ids[0] if ids and not sub.missing else None,
+        found=any(leg.found for leg in sub.legs.values()),
+        worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
+    )
+
+
+def stream_of(sub: Submission, policy: Policy) -> Stream:
+    """The stream by what a mail server knows."""
+    return policy.stream(Attributes(application=sub.application, sender_domain=domain(sub.sender or "")))
+
+
+def _due(deadline: Instant, marks: Watermarks, policy: Policy, *, held: bool) -> tuple[Due, ...]:
+    """When to look again; a held mail is looked at whenever its source has spoken on for a while."""
+    again = marks.of(Source.SMTP) + max(policy.grace, SECOND)
+    return (Due(again if held else deadline + policy.grace, Source.SMTP),)
+
+
+def waits(sub: Submission) -> bool:
+    """Somebody waits for an id: an application's mail with a recipient that has none."""
+    if sub.notice or not sub.asked_for:
+        return False
+    return bool(sub.missing) or not sub.legs
+
+
+def _joins(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
+    return bool(sub.message_id) and policy.message_id_join and Source.SES in marks.configured
+
+
+def _corrected(fact: Fact, offset: int) -> Instant:
+    return fact.at + offset if getattr(fact, "floating", False) else fact.at
+
+
+def _recipient(address: str, leg: Leg, offset: int) -> RecipientVerdict:
+    at = _corrected(leg.fact, offset) if leg.fact else None
+    return RecipientVerdict(address, _OUTCOMES[leg.state], at, leg.fact)
+
+
+def _gap(sub: Submission, deadline: Instant, *, silence_counts: bool) -> Gap | None:
+    """One gap a submission: from the first refusal or the deadline, to the instant when the last one had its id."""
+    if sub.notice or not sub.asked_for:
+        return None
+    refused_at = [leg.refused_at for leg in sub.legs.values() if leg.refused_at is not None]
+    accepted = [leg.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and not leg.found]
+    late = [at for at in accepted if at > deadline]
+    if not refused_at and not late and not silence_counts:
+        return None
+    opened = min([*refused_at, deadline] if late or silence_counts else refused_at)
+    over = not sub.missing and bool(sub.legs)
+    if over and not late and not refused_at:
+        return None
+    return Gap(
+        GapKind.SENT_NO_SES_ID,
+        "handoff",
+        _one(sub),
+        _cause(sub, opened),
+        opened,
+        opened,
+        max(accepted) if over and accepted else None,
+        Resolution.ACCEPTED if over and accepted else None,
+    )
+
+
+def _one(sub: Submission) -> str | None:
+    who = sub.missing or list(sub.legs)
+    return who[0] if len(who) == 1 else None
+
+
+def _cause(sub: Submission, opened: Instant) -> Cause:
+    """Why, as far as was known when the gap opened; a later retry does not rewrite what was announced."""
+    cause = Cause.SILENT
+    for fact, seen in sorted(sub.life.facts, key=lambda item: (item[1].seen, item[0].at)):
+        if seen.seen > opened:
+            break
+        match fact:
+            case Deferred():
+                cause = fact.cause
+            case Refused() if fact.recipients or cause is Cause.SILENT:
+                return fact.cause
+            case Unconfirmed():
+                cause = Cause.NO_ID_IN_REPLY
+    return cause
+
+
+# -- what a submission tells and asks --------------------------------------------------------------------------------
+
+
+def tells(sub: Submission) -> list[Message]:
+    """What the SES mails of this submission should know of it (rule 9); nothing where there is nothing to add."""
+    if not (sub.sender or sub.message_id or sub.application):
+        return []
+    by_id: dict[str, list[str]] = {}
+    for address, leg in sub.legs.items():
+        if leg.ses_id:
+            by_id.setdefault(leg.ses_id, []).append(address)
+    first, sighting = sub.life.facts[0]
+    floating = bool(getattr(first, "floating", False))
+    return [
+        Message(
+            ses_name(ses_id),
+            Told(
+                first.at,
+                floating,
+                sub.life.submission,
+                sub.sender or "",
+                sub.message_id,
+                tuple(sorted(addresses)),
+                sub.application,
+            ),
+            sighting,
+        )
+        for ses_id, addresses in by_id.items()
+    ]
+
+
+def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | None, tuple[Due, ...]]:
+    """The question under the Message-ID, once it is time to ask; and when to look again (rule 10)."""
+    if not (waits(sub) and _joins(sub, marks, policy)):
+        return None, ()
+    handoff = stream_of(sub, policy).deadlines.handoff
+    half = sub.started_seen + handoff // 2
+    lost = any(leg.state is Handoff.UNCONFIRMED or _ambiguous(leg.fact) for leg in sub.legs.values())
+    if not lost and marks.of(Source.SMTP) < half:
+        return None, (Due(half, Source.SMTP),)
+    until = sub.started_seen + handoff + policy.grace
+    fact = Asked(
+        sub.started_seen,
+        sub.mail_id,
+        b"Q:" + sub.life.submission.encode(),
+        domain(sub.sender or ""),
+        tuple(sorted(sub.missing)),
+        until,
+    )
+    return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()
+
+
+def _ambiguous(fact: Fact | None) -> bool:
+    return isinstance(fact, Deferred | Refused) and fact.cause is Cause.AMBIGUOUS

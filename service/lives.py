@@ -1,0 +1,85 @@
+"""Cuts a submission's trail into the lives of its queue id, since a mail server uses an id again (rule 8).
+
+A life begins at a start mark (`client=`, `pickup`, `<=`) and ends at an end mark (`removed`, `Completed`). Pure, and
+independent of the order in which the lines came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from service.facts import (
+    Accepted,
+    Answered,
+    Closed,
+    Deferred,
+    Elsewhere,
+    Fact,
+    Identified,
+    Instant,
+    Queued,
+    Refused,
+    Sighting,
+    Started,
+    Unconfirmed,
+)
+from service.trail import Trail, order
+
+# Lines of one second are put into the order in which a mail server writes them.
+_RANK: Final[dict[type, int]] = {
+    Started: 0,
+    Identified: 1,
+    Queued: 2,
+    Deferred: 3,
+    Unconfirmed: 4,
+    Accepted: 4,
+    Elsewhere: 4,
+    Refused: 5,
+    Closed: 6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One mail's facts under a queue id, in order of the log's own clock."""
+
+    submission: str
+    facts: tuple[tuple[Fact, Sighting], ...]
+    first: Instant
+    last: Instant
+
+    @property
+    def mail_id(self) -> str:
+        """`host[/instance]/QID@<first second>`."""
+        return f"{self.submission}@{self.first // 1000}"
+
+
+def lives(submission: str, trail: Trail) -> list[Life]:
+    """The lives in order of time; answers from the Message-ID go to the life that asked."""
+    lines = [(fact, seen) for fact, seen in trail.facts.items() if type(fact) in _RANK]
+    lines.sort(key=lambda item: (item[0].at, _RANK[type(item[0])], order(item[0])[1]))
+    runs: list[list[tuple[Fact, Sighting]]] = []
+    open_ = False
+    for item in lines:
+        starts = isinstance(item[0], Started)
+        if not runs or not open_ or (starts and not _only_started(runs[-1])):
+            if not runs or starts or not isinstance(item[0], Closed):
+                runs.append([])
+        runs[-1].append(item)
+        open_ = not isinstance(item[0], Closed) or item[0].how == "requeued"
+    return [_life(submission, run, trail) for run in runs]
+
+
+def _only_started(run: list[tuple[Fact, Sighting]]) -> bool:
+    return all(isinstance(fact, Started) for fact, _ in run)
+
+
+def _life(submission: str, run: list[tuple[Fact, Sighting]], trail: Trail) -> Life:
+    first, last = run[0][0].at, run[-1][0].at
+    answers = [
+        (fact, seen)
+        for fact, seen in trail.facts.items()
+        if isinstance(fact, Answered) and first <= int(fact.submission.rpartition("@")[2]) * 1000 + 999 <= last + 999
+    ]
+    return Life(submission, (*run, *sorted(answers, key=lambda item: order(item[0]))), first, last)

@@ -1,0 +1,91 @@
+"""What a shard keeps of one name: its trail, and what was announced of it; packed to bytes, with a version in front.
+
+A row is looked up by its name alone. The window it belongs to is set at first sight and serves only for dropping it.
+A version that this release does not know stops the reader with a sentence: guessing would make false gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from service.contract.enums import GapKind, Resolution
+from service.facts import Cause, Fact, Instant, Sighting, Source
+
+VERSION: Final = b"\x01"
+
+
+class UnknownVersionError(RuntimeError):
+    """Bytes that a newer release wrote."""
+
+
+class GapState(msgspec.Struct, array_like=True):
+    """A gap as it was announced; it keeps the stream it opened with."""
+
+    kind: GapKind
+    which: str
+    recipient: str | None
+    cause: Cause
+    deadline: Instant
+    opened_at: Instant
+    stream: str
+    revision: int = 1
+    resolved_at: Instant | None = None
+    resolution: Resolution | None = None
+
+
+class Book(msgspec.Struct, array_like=True):
+    """What was published of one mail: `digest` of its last document, 0 revisions where nothing was."""
+
+    revision: int = 0
+    digest: bytes = b""
+    gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
+    told: bytes = b""
+    """Digest of what a submission last told its SES mails."""
+    asked: bool = False
+    final: list[str] = msgspec.field(default_factory=list)
+    """Recipients whose first final outcome has been counted."""
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing was ever said of this mail."""
+        return not (self.revision or self.gaps or self.told or self.asked or self.final)
+
+
+class Row(msgspec.Struct, array_like=True):
+    """One name's state."""
+
+    window: Instant
+    facts: list[tuple[Fact, Sighting]] = msgspec.field(default_factory=list)
+    books: dict[str, Book] = msgspec.field(default_factory=dict)
+    due: list[tuple[Source, Instant]] = msgspec.field(default_factory=list)
+    """When it must be judged again; what the deadline heap is rebuilt from."""
+    answers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of a Message-ID: what each asker was last told (`""` is `not_found`)."""
+    open: bool = False
+    """A submission that still waits for an id: it stays for the queue's lifetime."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Row)
+
+
+def pack(row: Row) -> bytes:
+    """The row's bytes."""
+    return VERSION + _encoder.encode(row)
+
+
+def unpack(data: bytes) -> Row:
+    """The row of `pack`. Raises `UnknownVersionError` for another version's bytes."""
+    check_version(data)
+    return _decoder.decode(memoryview(data)[1:])
+
+
+def check_version(data: bytes) -> None:
+    """Raises `UnknownVersionError` where the first byte is no version of ours."""
+    if data[:1] != VERSION:
+        found = data[0] if data else "nothing"
+        raise UnknownVersionError(
+            f"state of version {found}, but this release reads only {VERSION[0]}: run the release that wrote it, or a newer one"
+        )

@@ -1,0 +1,156 @@
+"""How far each source has provably spoken, and which of its feeds have fallen silent while mails wait for them.
+
+Watermarks are values that travel in the log: ingest states them, every shard folds them, and a statement stays true
+whoever made it and however late it is read. Nothing here looks at a clock, and nothing here judges a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from service.facts import SECOND, Instant, Source
+
+BUCKET: Final = 10 * SECOND
+MAX_BUCKETS: Final = 512
+MAX_FEEDS: Final = 20_000
+MIN_SAMPLE: Final = 2
+"""One lost mail is never a stall, however small a shard's share of the mails is."""
+NEVER: Final = 0
+"""The watermark of a source that is configured and has not spoken."""
+
+
+class FeedNews(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one batch of records said of one feed.
+
+    `feed` is `smtp:<host>`, `ses:<region>` or `ses:<account>/<region>/<configuration set>#delivery`. `spoken` is the
+    latest hand-off (by its own time) that the feed has spoken of; `waiting` are hand-offs that wait for the feed to
+    speak, as (bucket, count). Counts are increments and may be repeated: they can only hold a verdict longer.
+    """
+
+    feed: str
+    spoken: Instant
+    waiting: tuple[tuple[int, int], ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One input partition's watermark. `said_at` orders statements; `up_to` is already lowered by `delay`."""
+
+    source: Source
+    topic: str
+    partition: int
+    partitions: int
+    up_to: Instant
+    last_record_at: Instant
+    delay: int
+    said_at: Instant
+    topics: tuple[str, ...]
+    """All topics of this source; an entry of a topic that the newest statement does not list no longer counts."""
+
+
+class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A statement of one ingest task: its partitions, and what their feeds said since the statement before."""
+
+    entries: tuple[Entry, ...]
+    news: tuple[FeedNews, ...] = ()
+
+
+class Feed(msgspec.Struct, array_like=True):
+    """A feed as a shard knows it."""
+
+    spoken: Instant = NEVER
+    waiting: dict[int, int] = msgspec.field(default_factory=dict)
+    open: int = 0
+    """Of a host: how many of this shard's submissions wait for an id. Counted anew at every restore."""
+
+    def learn(self, news: FeedNews) -> None:
+        """Folds in what a statement says; what the feed has spoken of no longer waits."""
+        if news.spoken > self.spoken:
+            self.spoken = news.spoken
+            self.waiting = {b: n for b, n in self.waiting.items() if (b + 1) * BUCKET > self.spoken}
+        for bucket, count in news.waiting:
+            if (bucket + 1) * BUCKET > self.spoken:
+                key = bucket if bucket in self.waiting or len(self.waiting) < MAX_BUCKETS else max(self.waiting)
+                self.waiting[key] = self.waiting.get(key, 0) + count
+
+    def silent_since(self, handoff: Instant, grace: int, mails: int) -> bool:
+        """Nothing has come since the hand-off, and at least `mails` mails wait (rule 15).
+
+        The grace covers mails handed off just before the feed fell silent, whose own events were still on their way.
+        """
+        if self.spoken >= handoff + grace:
+            return False
+        return sum(self.waiting.values()) >= mails
+
+
+class Watermarks(msgspec.Struct):
+    """A shard's view of its sources. `fixed` overrides statements (`scan`): the watermark of each source."""
+
+    entries: dict[str, Entry] = msgspec.field(default_factory=dict)
+    feeds: dict[str, Feed] = msgspec.field(default_factory=dict)
+    partitions: int = 1
+    """How many shards share the hosts: a count of this shard's is a sample of all."""
+    configured: tuple[Source, ...] = (Source.SMTP, Source.SES)
+    """The sources that exist at all: one that does not is never judged by its silence (rule 17)."""
+    fixed: dict[Source, Instant] | None = None
+    stalls: bool = True
+    """Whether the stall rule applies; `scan --as-of` says that both sources have spoken, so there it does not."""
+
+    def learn(self, statement: Watermark) -> None:
+        """Folds a statement in; older statements about a partition change nothing."""
+        for entry in statement.entries:
+            key = f"{entry.source}/{entry.topic}/{entry.partition}"
+            known = self.entries.get(key)
+            if known is None or entry.up_to >= known.up_to:
+                self.entries[key] = entry
+        self.hear(statement.news)
+
+    def hear(self, news: Iterable[FeedNews]) -> None:
+        """Folds in news of feeds."""
+        for item in news:
+            if item.feed in self.feeds or len(self.feeds) < MAX_FEEDS:
+                self.feeds.setdefault(item.feed, Feed()).learn(item)
+
+    def of(self, source: Source) -> Instant:
+        """Up to when the source has provably spoken: the least over all its partitions, `NEVER` if one is unheard."""
+        if self.fixed is not None:
+            return self.fixed[source] if source in self.configured else NEVER
+        entries = [entry for entry in self.entries.values() if entry.source is source]
+        if not entries:
+            return NEVER
+        topics = max(entries, key=lambda entry: (entry.said_at, entry.topics)).topics
+        return min(self._topic(entries, topic) for topic in topics)
+
+    def silent(self, feed: str, handoff: Instant, grace: int, mails: int) -> bool:
+        """Whether the feed's silence since the hand-off says more about the feed than about the mail."""
+        known = self.feeds.get(feed)
+        return self.stalls and known is not None and known.silent_since(handoff, grace, mails)
+
+    def silent_host(self, submission: str, last_seen: Instant, grace: int, mails: int) -> bool:
+        """Whether a mail server's log broke off with this mail and others in flight (rule 15)."""
+        feed = self.feeds.get(_host(submission))
+        enough = max(MIN_SAMPLE, -(-mails // self.partitions)) if self.partitions > 1 else mails
+        return self.stalls and feed is not None and feed.spoken < last_seen + grace and feed.open >= enough
+
+    def wait(self, submission: str, change: int) -> None:
+        """One submission more (1), or one less (-1), waits for an id."""
+        if change:
+            self.feeds.setdefault(_host(submission), Feed()).open += change
+
+    def _topic(self, entries: list[Entry], topic: str) -> Instant:
+        mine = {entry.partition: entry for entry in entries if entry.topic == topic}
+        if not mine:
+            return NEVER
+        count = max(entry.partitions for entry in mine.values())
+        return min(mine[p].up_to if p in mine else NEVER for p in range(count))
+
+
+def _host(submission: str) -> str:
+    return f"smtp:{submission.partition('/')[0]}"
+
+
+def news_of(counts: dict[str, tuple[Instant, dict[int, int]]]) -> tuple[FeedNews, ...]:
+    """Packs what was counted, feed by feed."""
+    return tuple(FeedNews(feed, spoken, tuple(sorted(waiting.items()))) for feed, (spoken, waiting) in counts.items())
