@@ -29,7 +29,7 @@ from service.providers import provider
 from service.rows import Book, GapState, Row
 from service.trail import Trail, collect, join
 from service.verdicts import Due, Message, Verdict
-from service.watermarks import Watermark, Watermarks
+from service.watermarks import NEVER, Watermark, Watermarks
 
 MARKS: Final = b"\0marks"
 META: Final = b"\0meta"
@@ -277,8 +277,10 @@ class Correlator:
 
     def _expired(self, window: Instant) -> bool:
         """Every deadline of the window's mails has passed, and `keep` after it, in all that was spoken."""
-        spoken = [at for source, at in self._spoken.items() if source in self.marks.configured]
-        return bool(spoken) and min(spoken) >= window + self.policy.window + self.policy.longest + self.policy.keep
+        return self._all_spoken() >= window + self.policy.window + self.policy.longest + self.policy.keep
+
+    def _all_spoken(self) -> Instant:
+        return min((self._spoken[source] for source in self.marks.configured), default=NEVER)
 
     def _drop_row(self, name: Name, window: Instant) -> None:
         data = self.store.get(name)
@@ -287,7 +289,7 @@ class Correlator:
         row = rows.unpack(data)
         later = [at for source, at in row.due if at > self._spoken[source]]
         stays = window + self.policy.queue_lifetime + self.policy.keep if row.open else 0
-        if later or min(self._spoken.values()) < stays:
+        if later or self._all_spoken() < stays:
             # Not yet: a retry that the mail server still owes, or a deadline that SES itself moved.
             until = max([*later, stays]) - self.policy.longest - self.policy.keep
             self._windows.setdefault(until - until % self.policy.window, []).append(name)
@@ -301,7 +303,7 @@ class Correlator:
         for mail_id, book in row.books.items():
             verdict = self._verdict(name, mail_id, row, trail)
             if verdict is not None:
-                for gap_id, gap in announce.close(book, max(self._spoken.values())):
+                for gap_id, gap in announce.close(book, self._all_spoken()):
                     self._publish_gap(gap_id, gap, verdict)
 
     def _verdict(self, name: Name, mail_id: str, row: Row, trail: Trail) -> Verdict | None:

@@ -294,7 +294,7 @@ def _unlogged(
 ) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
     """SES speaks of a mail that no log mentions; only for sender domains that the logs have spoken of (rule 17)."""
     known = f"domain:{domain(mail.sender)}" in marks.feeds
-    if not policy.unlogged_send or mail.logged or not known or not Source.SMTP in marks.configured:
+    if not policy.unlogged_send or mail.logged or not known or Source.SMTP not in marks.configured:
         return (), ()
     deadline = mail.accepted + stream.deadlines.handoff
     due = (Due(deadline + policy.grace, Source.SMTP),)

@@ -1,0 +1,66 @@
+# Everything a developer or a CI runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Any Python from 3.11 on makes the environment; the locks were made for 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := --require-hashes --no-deps --no-compile
+# More words for pytest: make test PYTEST="-k postfix -x"
+PYTEST ?=
+# The broker that tests would use is only fetched where it can run.
+HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
+
+.PHONY: help demo test test-all lint format kafka postfix requirements clean
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.runtime ## show on a real Kafka what mailgap finds, in under two minutes
+	@$(BIN)/mailgap demo
+
+test: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test that is not slow
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+
+test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## let ruff format the code and sort its imports
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+kafka: $(VENV)/.runtime ## fetch Apache Kafka (Java 17 and Maven), once
+	@$(BIN)/python -m service.demo.broker install
+
+postfix: ## install Postfix for the tests (Debian or Ubuntu, root); no mail system is started
+	@.ci/install-postfix
+
+requirements: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest versions)
+	PYTHON=$(BIN)/python requirements/compile.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## remove what the other targets made, the environment and Kafka included
+	rm -rf $(VENV) .local dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -not -path './.git/*' -exec rm -rf {} +
+
+# The environment grows in two steps, so that the demo waits for no linter.
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@echo "Making $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install $(LOCKED) -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "Adding the developer's tools to $(VENV) ..."
+	@$(PIP) install $(LOCKED) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,44 @@
+"""What commands share: options made from the table of settings, and errors as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from service.settings import TABLE, Settings, SettingsError, load
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+SEVERAL = frozenset({"smtp_topics", "ses_topics"})
+
+
+class Failure(click.ClickException):
+    """Something outside failed: one sentence, exit 1."""
+
+    exit_code = 1
+
+
+def settings_options(*keys: str) -> Callable[[_F], _F]:
+    """Adds the flags of these settings, and `--config`."""
+
+    def decorate(function: _F) -> _F:
+        for setting in reversed([setting for setting in TABLE if setting.key in keys]):
+            shown = f"{setting.help} [env: {setting.env}]"
+            if setting.default not in (None, ()):
+                shown += f"  [default: {setting.default}]"
+            function = click.option(
+                setting.flag, setting.key, default=None, multiple=setting.key in SEVERAL, help=shown
+            )(function)
+        return click.option("--config", default=None, help="YAML file with any of these settings.")(function)
+
+    return decorate
+
+
+def settings_of(flags: dict[str, Any], config: str | None) -> Settings:
+    """The settings; what is wrong with them is bad usage."""
+    try:
+        return load(flags, config=config)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error

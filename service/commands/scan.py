@@ -1,0 +1,199 @@
+"""`mailgap scan`: what became of the mails in these files."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.commands.common import Failure
+from service.contract.wire import timestamp
+from service.edges.gather import Gathered, Tally
+from service.edges.inputs import InputError, Raw, files
+from service.edges.scan import Scan, Summary
+from service.facts import Instant, Source, Unparsable
+from service.parsing.instants import instant
+from service.parsing.smtp import SmtpContext
+from service.settings import SettingsError, read_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.contract.correlated import Correlated
+    from service.policy import Policy
+
+GAP_OPEN = 3
+PLAIN_WIDTH = 200
+
+
+@click.command()
+@click.option("--smtp", multiple=True, metavar="PATH", help="Mail log: a file, a folder, or - (may be repeated).")
+@click.option("--ses", multiple=True, metavar="PATH", help="SES events: a file, a folder, or - (may be repeated).")
+@click.option("--as-of", metavar="TIME", help="RFC 3339; both sources have spoken until then. [default: their last word]")
+@click.option("--policy", "policy_file", metavar="FILE", help="Streams and deadlines (YAML).")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@click.option("--only", type=click.Choice(["gaps"]), help="Only mails with a gap.")
+@click.option("--fail-on-gap", is_flag=True, help="Exit 3 when any gap is open.")
+@click.option("--rejects", metavar="FILE", help="Where to put what cannot be parsed, untouched.")
+@click.option("--timezone", metavar="ZONE", help="Zone of log stamps without one. [default: as the SES ids show]")
+def scan(
+    smtp: tuple[str, ...],
+    ses: tuple[str, ...],
+    as_of: str | None,
+    policy_file: str | None,
+    form: str,
+    only: str | None,
+    rejects: str | None,
+    timezone: str | None,
+    *,
+    fail_on_gap: bool,
+) -> None:
+    """Joins mail logs with SES events, in files, and says what became of each mail.
+
+    PATHs may be plain, gzip or zstd; JSON lines, pretty-printed or concatenated. The summary goes to standard error.
+    """
+    if not smtp and not ses:
+        raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
+    if "-" in smtp and "-" in ses:
+        raise click.UsageError("standard input can be the mail log or the events, not both: give a file for one of them")
+    began = time.perf_counter()
+    policy, until = _policy(policy_file), _instant(as_of)
+    context = SmtpContext(policy.relays, _zone(timezone))
+    try:
+        with ExitStack() as stack:
+            sink = _Rejects(stack.enter_context(Path(rejects).open("wb")) if rejects else None)
+            gathered = Gathered(int(time.time() * 1000), until, context, sink.put)
+            _read(gathered, smtp, ses, until)
+    except InputError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{rejects}: cannot be written: {error.strerror}") from error
+    sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
+    run = Scan(gathered, policy, sources, until)
+    documents = ((doc, data) for doc, data in run.documents() if only is None or doc.gaps)
+    if form == "jsonl":
+        _write_lines(documents)
+    else:
+        _write_table(documents)
+    _summarize(gathered.tally, run.summary, time.perf_counter() - began)
+    if fail_on_gap and run.summary.open_gaps:
+        sys.exit(GAP_OPEN)
+
+
+def _policy(path: str | None) -> Policy:
+    try:
+        return read_policy(path)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _instant(text: str | None) -> Instant | None:
+    if text is None:
+        return None
+    value = instant(text)
+    if value is None:
+        raise click.UsageError(f"--as-of {text!r} is no time; write RFC 3339, like 2026-11-24T09:00:00Z")
+    return value
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise click.UsageError(f"--timezone {name!r} is no zone; write one like Europe/Vienna or UTC") from error
+
+
+class _Rejects:
+    """Keeps what could not be parsed: the bytes untouched, one record a line. The reasons go to the summary."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._stream = stream
+
+    def put(self, _path: str, raw: Raw, _why: Unparsable) -> None:
+        """Writes one record."""
+        if self._stream is not None:
+            self._stream.write(raw.data if raw.data.endswith(b"\n") else raw.data + b"\n")
+
+
+def _read(gathered: Gathered, smtp: Iterable[str], ses: Iterable[str], until: Instant | None) -> None:
+    for path in files(smtp):
+        gathered.read_smtp(path, until if until is not None else _modified(path))
+    for path in files(ses):
+        gathered.read_ses(path)
+
+
+def _modified(path: str) -> Instant:
+    """When the file was last written: the nearest thing to a year that a log of RFC 3164 lines has."""
+    return int((time.time() if path == "-" else Path(path).stat().st_mtime) * 1000)
+
+
+def _write_lines(documents: Iterable[tuple[Correlated, bytes]]) -> None:
+    out = sys.stdout.buffer
+    for _, data in documents:
+        out.write(data + b"\n")
+    out.flush()
+
+
+def _write_table(documents: Iterable[tuple[Correlated, bytes]]) -> None:
+    """One line a mail. Text of mails is shown as text: control characters and markup do nothing."""
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("accepted or sent", "mail", "recipients", "outcome", "gap", "next step"):
+        table.add_column(column, overflow="fold" if column in {"mail", "next step"} else "ellipsis")
+    for document, _ in documents:
+        table.add_row(*(Text(_printable(cell)) for cell in _cells(document)))
+    console.print(table)
+
+
+def _cells(document: Correlated) -> tuple[str, ...]:
+    outcomes = dict.fromkeys(recipient.outcome.value for recipient in document.recipients)
+    gaps = [f"{gap.cause}{'' if gap.resolution is None else f' ({gap.resolution})'}" for gap in document.gaps]
+    return (
+        document.accepted_at or document.submitted_at or "",
+        document.mail_id,
+        ", ".join(recipient.address for recipient in document.recipients) or "unknown",
+        ", ".join(outcomes) or "unknown",
+        ", ".join(dict.fromkeys(gaps)),
+        "" if document.verdict.cause in {"delivered", "in_progress"} else document.verdict.next_step,
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+
+
+def _summarize(tally: Tally, summary: Summary, seconds: float) -> None:
+    def listed(counts: dict[str, int]) -> str:
+        return ", ".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda i: (-i[1], i[0])))
+
+    read = sum(tally.records.values())
+    lines = [
+        f"read      {listed({f'{source} records': count for source, count in tally.records.items()}) or 'nothing'}"
+        f" in {seconds:.1f} s ({read / max(seconds, 0.001):,.0f} a second)",
+        f"          {tally.ignored} say nothing about a mail, {tally.left_out} are later than --as-of",
+        f"mails     {summary.mails}: {listed(dict(summary.outcomes)) or 'none'}",
+        f"gaps      {sum(summary.open_gaps.values())} open"
+        + "".join(f"\n          {n} {kind}: {cause}" for (kind, cause), n in sorted(summary.open_gaps.items())),
+        f"          {summary.resolved_gaps} opened and resolved",
+        f"rejected  {sum(tally.rejected.values())}"
+        + (f": {listed({r.value: n for r, n in tally.rejected.items()})}" if tally.rejected else ""),
+    ]
+    if summary.held:
+        lines.append(f"held      {summary.held} mails: their source has gone quiet for many at once")
+    if summary.failures:
+        lines.append(f"failed    {len(summary.failures)} (a bug in mailgap, please report it): {summary.failures[0]}")
+    spoken = ", ".join(f"{source} until {timestamp(at)}" for source, at in tally.latest.items())
+    lines.append(f"spoken    {spoken or 'nobody'} (as of {datetime.now(UTC):%Y-%m-%d})")
+    click.echo("\n".join(lines), err=True)

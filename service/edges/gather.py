@@ -1,0 +1,149 @@
+"""Reads all inputs of a `scan` into packed trails, a file at a time and a chunk at a time.
+
+It keeps one small byte string a name, never the files. What cannot be understood is handed to `reject`, whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from service.edges.clocks import HostClocks
+from service.edges.inputs import Raw, documents, lines, opened
+from service.facts import Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
+from service.feeds import Listener
+from service.parsing.ses import parse_ses
+from service.parsing.smtp import SmtpContext, parse_smtp
+
+CHUNK: Final = 50_000
+"""Facts that are held as objects before they are packed."""
+AHEAD: Final = 4000
+"""Lines looked at before a log is read, so that its first lines find the year and the host's clock."""
+
+Reject = Callable[[str, Raw, Unparsable], None]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[Fact, Sighting]]).decode
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read."""
+
+    records: Counter[Source] = field(default_factory=Counter)
+    ignored: int = 0
+    left_out: int = 0
+    rejected: Counter[Reason] = field(default_factory=Counter)
+    latest: dict[Source, Instant] = field(default_factory=dict)
+
+
+class Gathered:
+    """Packed trails by name."""
+
+    def __init__(self, now: Instant, as_of: Instant | None, context: SmtpContext, reject: Reject) -> None:
+        """`now` dates events (a payload from the future is counted as now); facts after `as_of` are left out."""
+        self._now, self._as_of, self._context, self._reject = now, as_of, context, reject
+        self._packed: dict[Name, bytes] = {}
+        self._fresh: dict[Name, list[tuple[Fact, Sighting]]] = {}
+        self._held = 0
+        self._clocks = HostClocks()
+        self.listener = Listener()
+        self.tally = Tally()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def read_smtp(self, path: str, reference: Instant) -> None:
+        """One mail log. `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it."""
+        with opened(path) as stream:
+            ahead = [raw for raw, _ in zip(lines(stream), range(AHEAD), strict=False)]
+            reference = self._look_ahead(ahead, reference)
+            rest = lines(stream)
+            for raw in (*ahead, *rest):
+                reference = self._line(path, raw, reference)
+
+    def read_ses(self, path: str) -> None:
+        """One file of SES events."""
+        with opened(path) as stream:
+            for raw in documents(stream):
+                parsed, trouble = parse_ses(raw.data, self._now)
+                self._count(Source.SES, path, raw, parsed, trouble)
+                if parsed.facts:
+                    seen = max(fact.at for _, fact in parsed.facts)
+                    self._keep(Source.SES, parsed, Sighting(seen, f"{path}:{raw.line}"))
+
+    def _look_ahead(self, ahead: Iterable[Raw], reference: Instant) -> Instant:
+        """Learns the hosts' clocks from the file's beginning, twice: the first acceptance may show another year."""
+        first: Instant | None = None
+        for _ in range(2):
+            for raw in ahead:
+                parsed, _ = parse_smtp(raw.data, first or reference, self._context)
+                for name, fact in parsed.facts:
+                    self._clocks.learn(_host(name), fact)
+                    clock = self._clocks.corrected(_host(name), fact.at)
+                    first = clock if first is None and self._clocks.knows(_host(name)) else first
+        return first or reference
+
+    def _line(self, path: str, raw: Raw, reference: Instant) -> Instant:
+        parsed, trouble = parse_smtp(raw.data, reference, self._context)
+        self._count(Source.SMTP, path, raw, parsed, trouble)
+        if not parsed.facts:
+            return reference
+        name, fact = parsed.facts[0]
+        host = _host(name)
+        for _, each in parsed.facts:
+            self._clocks.learn(host, each)
+        seen = self._clocks.corrected(host, fact.at)
+        self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
+        return seen
+
+    def _count(self, source: Source, path: str, raw: Raw, parsed: Parsed, trouble: Unparsable | None) -> None:
+        self.tally.records[source] += 1
+        self.tally.ignored += bool(parsed.ignored and not parsed.facts)
+        if trouble is not None:
+            self.tally.rejected[trouble.reason] += 1
+            self._reject(path, raw, trouble)
+
+    # -- keeping -----------------------------------------------------------------------------------------------------
+
+    def _keep(self, source: Source, parsed: Parsed, sighting: Sighting) -> None:
+        if self._as_of is not None and sighting.seen > self._as_of:
+            self.tally.left_out += 1
+            return
+        latest = self.tally.latest
+        latest[source] = max(latest.get(source, 0), sighting.seen)
+        self.listener.hear(parsed.facts, sighting)
+        for name, fact in parsed.facts:
+            self.add(name, fact, sighting)
+
+    def add(self, name: Name, fact: Fact, sighting: Sighting) -> None:
+        """One fact more."""
+        self._fresh.setdefault(name, []).append((fact, sighting))
+        self._held += 1
+        if self._held >= CHUNK:
+            self._pack()
+
+    def _pack(self) -> None:
+        for name, facts in self._fresh.items():
+            known = self._packed.get(name)
+            self._packed[name] = _encode(facts if known is None else [*_decode(known), *facts])
+        self._fresh.clear()
+        self._held = 0
+
+    def names(self, kind: bytes) -> list[Name]:
+        """The names of one kind: `b"Q:"`, `b"M:"` or `b"S:"`, in the order in which they were first read."""
+        self._pack()
+        return [name for name in self._packed if name[:2] == kind]
+
+    def take(self, name: Name) -> list[tuple[Fact, Sighting]]:
+        """The facts of a name, which are no longer kept then."""
+        self._pack()
+        data = self._packed.pop(name, None)
+        return [] if data is None else _decode(data)
+
+
+def _host(name: Name) -> str:
+    return name[2:].partition(b"/")[0].decode()

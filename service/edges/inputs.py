@@ -1,0 +1,187 @@
+"""Reads log files and archived events: files, folders and standard input, plain, gzip or zstd, as a stream.
+
+It hands out whole log lines (a folded line with its continuations) and whole JSON documents, each with the number of
+the line it begins on. It parses nothing, and never holds more than one record and a buffer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import zstandard
+
+MAX_RECORD: Final = 32 << 20
+"""Bytes of one line or document that are held. The parser refuses records far smaller than this, and a refused record
+goes to the rejects whole; only what is longer still is cut, so that a file without line ends cannot fill the memory."""
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_MARKS: Final = re.compile(rb'[{}\[\]"\\]')
+
+
+class InputError(Exception):
+    """A path that cannot be read; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One record of a file: its bytes, and where it begins."""
+
+    data: bytes
+    line: int
+
+
+def files(paths: Iterable[str]) -> list[str]:
+    """The files behind the paths, folders walked in the order of their names. `-` is standard input."""
+    found: list[str] = []
+    for path in paths:
+        if path == "-":
+            found.append(path)
+            continue
+        where = Path(path)
+        if where.is_dir():
+            inside = sorted(p for p in where.rglob("*") if p.is_file() and not p.name.startswith("."))
+            found += [str(p) for p in inside]
+        elif where.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{path}: there is no such file or folder")
+    return found
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file's plain bytes, whatever it is packed with."""
+    try:
+        raw = sys.stdin.buffer if path == "-" else Path(path).open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    buffered = io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
+    try:
+        yield _unpacked(buffered)
+    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+        raise InputError(f"{path}: cannot be read to its end: {error}") from error
+    finally:
+        if path != "-":
+            buffered.close()
+
+
+def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+    magic = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
+    if magic[:2] == _GZIP:
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20)
+    if magic == _ZSTD:
+        reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        return io.BufferedReader(reader, 1 << 20)
+    return stream
+
+
+def lines(stream: IO[bytes]) -> Iterator[Raw]:
+    """Log lines. One that begins with a space or a tab continues the line before it."""
+    number = start = 0
+    held: bytes = b""
+    for line in _bounded_lines(stream):
+        number += 1
+        if line[:1] in (b" ", b"\t") and held and len(held) < MAX_RECORD:
+            held += line
+            continue
+        if held:
+            yield Raw(held, start)
+        held, start = line, number
+    if held:
+        yield Raw(held, start)
+
+
+def documents(stream: IO[bytes]) -> Iterator[Raw]:
+    """JSON documents: one a line, pretty-printed, concatenated, or the items of one array; other text line by line."""
+    open_ = _Open()
+    for number, line in enumerate(_bounded_lines(stream), 1):
+        yield from open_.feed(line, number)
+    yield from open_.rest()
+
+
+class _Open:
+    """The document that has begun and not yet ended."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.depth = 0
+        self.quoted = False
+        self.start = 0
+
+    def feed(self, line: bytes, number: int) -> Iterator[Raw]:
+        """Takes one line and gives the documents that end on it."""
+        if not self.depth and _whole(line):
+            yield Raw(line, number)
+            return
+        begin = at = 0
+        while True:
+            mark = _MARKS.search(line, at)
+            if mark is None:
+                break
+            at = mark.end()
+            sign = mark[0]
+            if self.quoted:
+                at += sign == b"\\"
+                self.quoted = sign != b'"'
+            elif sign == b'"':
+                self.quoted = self.depth > 0
+            elif sign == b"{" or (sign == b"[" and self.depth):
+                if not self.depth:
+                    yield from _text(line[begin : mark.start()], number)
+                    begin, self.start = mark.start(), number
+                self.depth += 1
+            elif sign in b"}]" and self.depth:
+                self.depth -= 1
+                if not self.depth:
+                    self._keep(line[begin:at])
+                    yield self._take()
+                    begin = at
+        if self.depth:
+            self._keep(line[begin:])
+        else:
+            yield from _text(line[begin:], number)
+
+    def rest(self) -> Iterator[Raw]:
+        """What was never finished: the parser says why it is no document."""
+        if self.data:
+            yield self._take()
+
+    def _keep(self, part: bytes) -> None:
+        if len(self.data) <= MAX_RECORD:
+            self.data += part
+
+    def _take(self) -> Raw:
+        raw = Raw(bytes(self.data), self.start)
+        self.data.clear()
+        return raw
+
+
+def _whole(line: bytes) -> bool:
+    """The usual case: a line is a document. A line that only looks so is taken apart by the parser."""
+    text = line.strip()
+    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}")
+
+
+def _text(part: bytes, number: int) -> Iterator[Raw]:
+    """Text between documents; the brackets and commas of an array around them are nothing."""
+    if part.strip(b" \t\r\n,[]\0\xef\xbb\xbf"):
+        yield Raw(part, number)
+
+
+def _bounded_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines of at most a record's size; what is beyond is skipped, one byte kept so that the parser sees the excess."""
+    while line := stream.readline(MAX_RECORD + 1):
+        if len(line) > MAX_RECORD and not line.endswith(b"\n"):
+            while rest := stream.readline(1 << 20):
+                if rest.endswith(b"\n"):
+                    break
+        yield line

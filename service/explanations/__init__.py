@@ -1,0 +1,1 @@
+"""The sentences of `service.explain`, a file a stage. Texts only."""

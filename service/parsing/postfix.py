@@ -1,0 +1,341 @@
+"""What a line of Postfix says about a mail.
+
+Decides by who speaks: each service has its own function, and only a delivery agent's own status line says what became
+of a recipient. A header check, a `reject:` or a `warning:` may quote `status=sent (250 Ok ...)` as a forger wrote it,
+so nothing is ever searched for in the midst of a message whose beginning is not that of the line it should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from service.facts import (
+    Accepted,
+    Cause,
+    Closed,
+    Deferred,
+    Elsewhere,
+    Fact,
+    Identified,
+    LineFact,
+    Name,
+    Queued,
+    Refused,
+    Started,
+    Unconfirmed,
+    ses_name,
+    submission_name,
+)
+from service.parsing.addresses import address
+from service.parsing.replies import Relay, cause_of, is_strict_ses_id, names_ses, relay_of, ses_id_in
+
+if TYPE_CHECKING:
+    from service.parsing.syslog import Line
+
+Facts: TypeAlias = list[tuple[Name, Fact]]
+Speaker: TypeAlias = Callable[["Line", str, str, frozenset[str]], Facts | None]
+"""(line, submission, what follows the queue id, relays that lead to SES) -> facts; None: it could not be understood."""
+
+# Short ids are microseconds and inode in hex, long ones are base 52: letters and digits without vowels.
+_QUEUE_ID: Final = re.compile(r"[0-9A-F]{5,64}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,64}").fullmatch
+# The part of a status line that Postfix makes itself, between the recipient's address and the server's text. Neither
+# of those is to be trusted. The bounds keep a search over hostile text linear.
+_STATUS: Final = re.compile(
+    r", relay=([^\s,]{1,300}+)(?:, [a-z_]{1,16}=[^\s,]{0,64}+){0,8}?, status=([A-Za-z-]{1,32}+)"
+)
+_QUOTED: Final = re.compile(r'to=<"(?:[^"\\]|\\.)*+"(?=@)', re.DOTALL).match
+_QUEUED: Final = re.compile(r">, size=\d+, nrcpt=(\d{1,9})").search
+
+_LONGEST_ADDRESS: Final = 998
+_LONGEST_MESSAGE_ID: Final = 998
+_LONGEST_REPLY: Final = 1000
+
+_NOT_DELIVERIES: Final = frozenset({"deliverable", "undeliverable", "undeliverable-but-not-cached"})  # address probes
+_DISCARDS: Final = ("reject: ", "discard: ", "milter-discard: ", "milter-reject: ")
+
+
+class _Program(msgspec.Struct, frozen=True, gc=False):
+    """`instance/` where it is not the first, and the function that understands the service."""
+
+    instance: str
+    speaker: Speaker | None
+    delivers: bool
+
+
+class _Status(msgspec.Struct, frozen=True, gc=False):
+    """A status line, taken apart. `whole`: the text's closing parenthesis was there, so nothing is cut off."""
+
+    recipient: str
+    relay: str
+    status: str
+    text: str
+    whole: bool
+
+
+def is_postfix(program: str) -> bool:
+    """Whether a line with this tag is Postfix's: `postfix/smtp`, `postfix-out/smtp`, `postfix/relay/smtp`."""
+    return _program(program) is not None
+
+
+def parse_postfix(line: Line, relays: frozenset[str] = frozenset()) -> Facts | None:
+    """The facts in one line of Postfix: none where it says nothing of a mail, None where it should and cannot be read.
+
+    `relays`: further host names, in lower case, that lead to SES.
+    """
+    program = _program(line.program)
+    if program is None or program.speaker is None:
+        return []
+    queue_id, _, rest = line.message.partition(": ")
+    if not _QUEUE_ID(queue_id):
+        return None if program.delivers and _is_damaged(line.message) else []
+    submission = f"{line.host.lower() or '-'}/{program.instance}{queue_id}"
+    return program.speaker(line, submission, rest, relays)
+
+
+@lru_cache(maxsize=1024)
+def _program(tag: str) -> _Program | None:
+    first, _, rest = tag.partition("/")
+    service = rest.rpartition("/")[2]
+    if first != "postfix" and not first.startswith("postfix-") and (not service or service not in SPEAKERS):
+        return None
+    instance = "" if first == "postfix" else first + "/"
+    return _Program(instance, SPEAKERS.get(service), service in _DELIVERIES)
+
+
+def _is_damaged(message: str) -> bool:
+    """Whether this was a status line whose queue id cannot be read; `warning: to=<...` never was one."""
+    return "to=<" in message and ", status=" in message and message.partition(": ")[0] not in _WORDS
+
+
+_WORDS: Final = frozenset({"NOQUEUE", "info", "warning", "error", "fatal", "panic"})
+
+
+def _one(submission: str, fact: LineFact) -> Facts:
+    return [(submission_name(submission), fact)]
+
+
+# -- taking mail in --------------------------------------------------------------------------------------------------
+
+
+def _smtpd(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
+    if not rest.startswith("client="):
+        return []
+    return _one(submission, Started(line.at, line.floating, _client(rest.removeprefix("client="))))
+
+
+def _client(text: str) -> str:
+    """The client's host name, or its address where it has no name. Behind a content filter: the client before it."""
+    client = text.partition(", ")[0]
+    _, behind, original = text.partition(", orig_client=")
+    name, _, ip = (original.partition(", ")[0] if behind else client).partition("[")
+    return (ip.partition("]")[0] if name == "unknown" and ip else name)[:_LONGEST_ADDRESS]
+
+
+def _pickup(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
+    if not rest.startswith("uid="):
+        return []
+    return _one(submission, Started(line.at, line.floating, rest.partition(" ")[0][:_LONGEST_ADDRESS]))
+
+
+def _cleanup(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    if rest.startswith("message-id="):
+        message_id = _without_brackets(rest.removeprefix("message-id="))
+        return _one(submission, Identified(line.at, line.floating, message_id)) if message_id else []
+    # A milter may reject one recipient; the mail goes on to the others.
+    if rest.startswith(_DISCARDS) and not rest.startswith("milter-reject: RCPT"):
+        return _one(submission, Closed(line.at, line.floating, "discarded"))
+    return _way(line, submission, rest, relays)
+
+
+def _without_brackets(header: str) -> str:
+    """`<a@b>` as well as `<a@b> (added by mx.example)` or `=?UTF-8?B?...`, which has none."""
+    _, opened, rest = header.partition("<")
+    inside, closed, _ = rest.partition(">")
+    return (inside if opened and closed else header).strip().strip("<>")[:_LONGEST_MESSAGE_ID]
+
+
+# -- the queue -------------------------------------------------------------------------------------------------------
+
+
+def _qmgr(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    if rest == "removed":
+        return _one(submission, Closed(line.at, line.floating, "removed"))
+    if rest.startswith("from=<"):
+        return _from(line, submission, rest)
+    return _way(line, submission, rest, relays)
+
+
+def _from(line: Line, submission: str, rest: str) -> Facts | None:
+    queued = _QUEUED(rest)
+    if queued:
+        sender = rest[len("from=<") : queued.start()]
+        return _one(submission, Queued(line.at, line.floating, address(sender)[:_LONGEST_ADDRESS], int(queued[1])))
+    _, given_up, reply = rest.rpartition(">, status=")
+    if given_up and reply.startswith(("expired", "force-expired")):
+        # What kept it from being sent is in the earlier `deferred`; this says only that there will be no more tries.
+        return _one(submission, Refused(line.at, line.floating, (), Cause.OTHER_REFUSAL, reply[:_LONGEST_REPLY]))
+    return None
+
+
+_BY_HAND: Final = {"removed": "deleted", "requeued": "requeued"}
+
+
+def _postsuper(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
+    how = _BY_HAND.get(rest)
+    return _one(submission, Closed(line.at, line.floating, how)) if how else []
+
+
+# -- deliveries ------------------------------------------------------------------------------------------------------
+
+
+def _smtp(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    """The SMTP client, which alone speaks with SES."""
+    status = _status(rest)
+    if not isinstance(status, _Status):
+        return status
+    relay = relay_of(status.relay, relays)
+    if status.status == "sent":
+        return _sent(line, submission, status, relay)
+    return _not_sent(line, submission, status, relay, relays)
+
+
+def _way(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    """Agents that speak for a delivery that was not tried: `error`, and with no agent at all `qmgr` and `cleanup`."""
+    status = _status(rest)
+    if not isinstance(status, _Status):
+        return status
+    relay = relay_of(status.relay, relays)
+    if status.status == "sent":
+        return _gone(line, submission, status, relay)
+    return _not_sent(line, submission, status, relay, relays)
+
+
+def _local(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    """Agents that never speak with SES, whatever they say."""
+    status = _status(rest)
+    if not isinstance(status, _Status):
+        return status
+    return _gone(line, submission, status, relay_of(status.relay, relays))
+
+
+def _unnamed(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
+    """Rsyslog ends `programname` at the slash and leaves `postfix`: the beginning of the line says which service."""
+    if rest.startswith("to="):
+        found = _STATUS.search(rest)
+        by_network = found is None or found[1] == "none" or ("[" in found[1] and "[private/" not in found[1])
+        return (_smtp if by_network else _local)(line, submission, rest, relays)
+    speaker = next((speaker for start, speaker in _BEGINNINGS if rest.startswith(start)), None)
+    return speaker(line, submission, rest, relays) if speaker else []
+
+
+_BEGINNINGS: Final[tuple[tuple[str, Speaker], ...]] = (
+    ("client=", _smtpd),
+    ("uid=", _pickup),
+    ("message-id=", _cleanup),
+    ("from=<", _qmgr),
+    ("removed", _qmgr),
+)
+
+_DELIVERIES: Final[dict[str, Speaker]] = {
+    "smtp": _smtp,
+    "error": _way,
+    "retry": _way,
+    "lmtp": _local,
+    "local": _local,
+    "virtual": _local,
+    "pipe": _local,
+    "discard": _local,
+}
+
+SPEAKERS: Final[dict[str, Speaker]] = {
+    "smtpd": _smtpd,
+    "qmqpd": _smtpd,
+    "pickup": _pickup,
+    "cleanup": _cleanup,
+    "qmgr": _qmgr,
+    "nqmgr": _qmgr,
+    "oqmgr": _qmgr,
+    "postsuper": _postsuper,
+    **_DELIVERIES,
+    "": _unnamed,
+}
+"""Who understands which service. Services that are not here say nothing about one mail that another does not say."""
+
+
+def _status(rest: str) -> _Status | Facts | None:
+    """The status line; no facts where it is another line or a mere probe; None where it cannot be read."""
+    if not rest.startswith("to="):
+        return None if _looks_like_a_status(rest) else []
+    # With a quoted local part it is plain where the address ends.
+    quoted = _QUOTED(rest) if rest.startswith('to=<"') else None
+    start = quoted.end() if quoted else 0
+    found = _STATUS.search(rest, start)
+    if found is None or (not quoted and _repeats(rest, found.end())):
+        return None
+    recipient = _recipient(rest[: found.start()], start)
+    if not recipient or len(recipient) > _LONGEST_ADDRESS:
+        return None
+    if found[2] in _NOT_DELIVERIES:
+        return []
+    text = rest[found.end() :].strip()
+    whole = text.startswith("(") and text.endswith(")")
+    text = text[1:-1] if whole else text.removeprefix("(")
+    return _Status(recipient, found[1], found[2].lower(), text[:_LONGEST_REPLY], whole)
+
+
+def _looks_like_a_status(rest: str) -> bool:
+    """A damaged status line. `warning: header ... status=sent (250 ...` is none: it begins with a word and a colon."""
+    return ", status=sent (" in rest and not rest.partition(" ")[0].endswith(":")
+
+
+def _repeats(rest: str, start: int) -> bool:
+    """Whether the middle of a status line comes again: an address or a reply was made to look like it."""
+    return rest.find(", relay=", start) >= 0 and _STATUS.search(rest, start) is not None
+
+
+def _recipient(text: str, start: int) -> str:
+    """`to=<a@b>`, `to=<a@b>, orig_to=<c@d>` or, as old versions of local wrote it, `to=a@b`."""
+    end = text.find(", orig_to=", start)
+    text = text[len("to=") : end if end >= 0 else None]
+    return address(text.removeprefix("<").removesuffix(">"))
+
+
+def _sent(line: Line, submission: str, status: _Status, relay: Relay) -> Facts:
+    ses_id = _ses_id(status, relay)
+    if ses_id:
+        accepted = Accepted(line.at, line.floating, (status.recipient,), ses_id, submission, relay.region)
+        return [(submission_name(submission), accepted), (ses_name(ses_id), accepted)]
+    if relay.ses:
+        return _one(submission, Unconfirmed(line.at, line.floating, (status.recipient,), status.text))
+    return _gone(line, submission, status, relay)
+
+
+def _ses_id(status: _Status, relay: Relay) -> str:
+    """An id without SES's own form counts only in full, and only from SES or a proxy before it: others give ids too."""
+    ses_id = ses_id_in(status.text)
+    if (status.whole and not relay.elsewhere) or is_strict_ses_id(ses_id):
+        return ses_id
+    return ""
+
+
+def _gone(line: Line, submission: str, status: _Status, relay: Relay) -> Facts:
+    return _one(submission, Elsewhere(line.at, line.floating, (status.recipient,), relay.host))
+
+
+def _not_sent(line: Line, submission: str, status: _Status, relay: Relay, relays: frozenset[str]) -> Facts | None:
+    # A loopback or private address may be a proxy or a filter on the way to SES; a public host of another name is not.
+    if relay.elsewhere and not names_ses(status.text, relays):
+        return _gone(line, submission, status, relay)
+    cause, recipients = cause_of(status.text), (status.recipient,)
+    match status.status:
+        case "deferred" | "softbounce":
+            return _one(submission, Deferred(line.at, line.floating, recipients, cause, status.text))
+        case "bounced":
+            return _one(submission, Refused(line.at, line.floating, recipients, cause, status.text))
+        case _:
+            return None

@@ -1,0 +1,148 @@
+"""SES's event stream: from one record's bytes to facts, through whatever carried it.
+
+Decides which wrappings are opened (SNS, SQS, Lambda, EventBridge, a connector's own) and which records say nothing
+about a mail we sent. It must never lose anything: what it cannot understand it returns as an `Unparsable` beside the
+facts that it could. It never follows a link that a record offers, a subscription's confirmation above all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from service.facts import Parsed, Reason, Unparsable
+from service.parsing.documents import documents
+from service.parsing.ses_events import is_event, read_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.facts import Fact, Instant, Name
+
+_MAX_BYTES: Final = 256 * 1024
+# SQS that holds SNS that holds EventBridge, delivered to a Lambda, is four deep.
+_MAX_DEPTH: Final = 6
+
+# What SES publishes, as plain text, to a topic that becomes an event destination.
+_HELLO: Final = re.compile(rb"(?:Successfully validated SNS topic[^\n]*+\s*+)++").fullmatch
+_NOT_FOR_SENDERS: Final = ("Received", "AmazonSnsSubscriptionSucceeded")
+_CONFIRMATIONS: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
+
+# Where an envelope keeps what it carries. AWS's own, whose text is always the content:
+_AWS_ENVELOPES: Final = ("Records", "Messages", "Sns", "Message", "Body", "body", "detail")
+# Those of connectors and of people, whose text may be anything and is opened only where it looks like JSON:
+_OTHER_ENVELOPES: Final = ("payload", "value", "event", "data", "record", "message")
+
+_Part: TypeAlias = dict[str, Any] | Unparsable | None
+"""An event, what could not be understood, or None for what says nothing about a mail."""
+
+
+def parse_ses(raw: bytes, seen: Instant, *, link: bool = True) -> tuple[Parsed, Unparsable | None]:
+    """The facts in one record dated `seen`; and if any of it could not be understood, the first thing that was not.
+
+    `link` adds a `Linked` under the mail's own Message-ID (DESIGN rule 10).
+    """
+    if len(raw) > _MAX_BYTES:
+        return Parsed([]), Unparsable(Reason.TOO_LARGE, f"{len(raw)} bytes are more than {_MAX_BYTES}")
+    facts: list[tuple[Name, Fact]] = []
+    ignored = 0
+    trouble: Unparsable | None = None
+    for part in _in_text(raw, 0):
+        if part is None:
+            ignored += 1
+        elif isinstance(part, Unparsable):
+            trouble = trouble or part
+        else:
+            said, not_understood = read_event(part, seen, link=link)
+            facts += said
+            trouble = trouble or not_understood
+    return Parsed(facts, ignored), trouble
+
+
+def _in_text(raw: bytes, depth: int) -> Iterator[_Part]:
+    values, broken = documents(raw)
+    if not values and not broken:
+        yield None
+    for piece in broken:
+        yield None if _HELLO(piece) else _not_json(piece)
+    for value in values:
+        yield from _in_object(value, depth) if isinstance(value, dict) else _in_value(value, depth + 1)
+
+
+def _in_value(value: Any, depth: int) -> Iterator[_Part]:
+    if depth > _MAX_DEPTH:
+        yield _no_event(f"envelopes are nested more than {_MAX_DEPTH} deep")
+    elif isinstance(value, dict):
+        yield from _in_object(value, depth)
+    elif isinstance(value, str):
+        yield from _in_text(value.encode(), depth)
+    elif value is None or value == []:
+        yield None
+    elif isinstance(value, list):
+        for item in value:
+            yield from _in_value(item, depth + 1)
+    else:
+        yield _no_event("a number or a truth value")
+
+
+def _in_object(value: dict[str, Any], depth: int) -> Iterator[_Part]:
+    name = value.get("eventType", value.get("notificationType"))
+    if name in _NOT_FOR_SENDERS:
+        yield None
+    elif name is not None and ("mail" in value or (isinstance(name, str) and is_event(name))):
+        yield value
+    elif _says_nothing(value):
+        yield None
+    else:
+        yield from _in_envelope(_content(value), depth)
+
+
+def _in_envelope(content: Any, depth: int) -> Iterator[_Part]:
+    if content is None:
+        yield _no_event("an object that holds no SES event")
+    elif isinstance(content, list) and content:
+        for item in content:
+            yield from _in_value(item, depth + 1)
+    else:
+        yield from _in_value(content, depth + 1)
+
+
+def _says_nothing(value: dict[str, Any]) -> bool:
+    """SNS asking for a confirmation, mail that SES received for us, or news of the account on EventBridge."""
+    return value.get("Type") in _CONFIRMATIONS or _is_inbound(value) or _is_account_news(value)
+
+
+def _is_inbound(value: dict[str, Any]) -> bool:
+    return value.get("eventSource") == "aws:ses" or ("receipt" in value and "mail" in value)
+
+
+def _is_account_news(value: dict[str, Any]) -> bool:
+    """`Sending Status Disabled`, `Advisor Recommendation Status Open`, calls logged by CloudTrail."""
+    kind, detail = value.get("detail-type"), value.get("detail")
+    if value.get("source") != "aws.ses" or not isinstance(kind, str) or kind.startswith("Email "):
+        return False
+    return not (isinstance(detail, dict) and "mail" in detail)
+
+
+def _content(value: dict[str, Any]) -> Any:
+    """What an envelope carries; None where it is none."""
+    for key in _AWS_ENVELOPES:
+        if isinstance(value.get(key), (str, dict, list)):
+            return value[key]
+    for key in _OTHER_ENVELOPES:
+        inner = value.get(key)
+        if isinstance(inner, (dict, list)) or (isinstance(inner, str) and inner.lstrip().startswith(("{", "["))):
+            return inner
+    return None
+
+
+def _not_json(piece: bytes) -> Unparsable:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return Unparsable(Reason.NOT_TEXT, f"{len(piece)} bytes are not UTF-8")
+    return Unparsable(Reason.BAD_JSON, f"{len(piece)} bytes are not JSON")
+
+
+def _no_event(detail: str) -> Unparsable:
+    return Unparsable(Reason.NOT_AN_SES_EVENT, detail)

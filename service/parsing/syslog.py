@@ -1,0 +1,181 @@
+"""One line of a log in the forms syslog daemons write: who said what, and when.
+
+Decides where the header ends and what its stamp means: a stamp without a year is put into the year that brings it
+nearest to the record's own time, one without a zone is read as UTC and marked `floating`. It must never look into the
+message for another header: a program that quotes a mail server's line is still that program.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from service.facts import HOUR, MINUTE, SECOND, Instant
+from service.parsing.instants import is_believable
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A line's header, read, and its message. `program` is the tag without its process id; unknown parts are empty."""
+
+    at: Instant
+    floating: bool
+    host: str
+    program: str
+    message: str
+
+
+class Stamp(msgspec.Struct, frozen=True, gc=False):
+    """When something was said; `floating` where the stamp had no zone and none was given."""
+
+    at: Instant
+    floating: bool
+
+
+_BSD: Final = r"([A-Z][a-z]{2} [ \d]?\d (?:\d{4} )?\d\d:\d\d:\d\d)(?:\.\d{1,9})?"
+_ISO: Final = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?"
+_HOST: Final = r"(?:([^\s\[\]]{1,255}+)(?<!:) )?+"  # a tag ends with a colon or has brackets; an IPv6 host has neither
+_TAG: Final = r"([^\s\[\]:]{1,128}+)(?:\[[^\]\s]{0,64}+\])?:(?: |$)"
+_HEADER: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_BSD}|{_ISO}) {_HOST}{_TAG}").match
+
+_DATA: Final = r'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)'
+_RFC5424: Final = re.compile(
+    rf"(?:<\d{{1,3}}>)?1 (?:-|{_ISO}) (\S{{1,255}}+) (\S{{1,128}}+) \S{{1,128}}+ \S{{1,128}}+ {_DATA}(?: \ufeff?|$)",
+    re.DOTALL,
+).match
+_COUNT: Final = re.compile(rb"(\d{1,6}) (?=<\d{1,3}>)").match
+_STAMP: Final = re.compile(rf"(?:{_BSD}|{_ISO})").fullmatch
+
+# rsyslog writes control characters as # and three octal digits.
+_ESCAPES: Final = (("#011", "\t"), ("#012", "\n"), ("#015", "\r"))
+_PADDING: Final = "\0\r\n\ufeff"  # copytruncate leaves NULs where the file was cut
+
+_DAY: Final = 24 * HOUR
+_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = {name: number for number, name in enumerate(_NAMES, 1)}
+_YEARS_TO_A_LEAP_YEAR: Final = 4
+_LAST_SECOND: Final = 59  # a leap second counts as the one before it
+
+
+def decode(raw: bytes) -> str:
+    """Text out of bytes that may be anything; what is not UTF-8 stays visible as an escape."""
+    return raw.decode(errors="backslashreplace")
+
+
+def parse_line(text: str, seen: Instant, zone: tzinfo | None = None) -> Line | None:
+    """One line with a header of RFC 3164, RFC 5424 or a file of rsyslog or journald; None where it has none of these.
+
+    `seen` decides the year, and stands in for a stamp that is no date. `zone` is that of stamps without one.
+    """
+    text = text.strip(_PADDING)
+    found = _HEADER(text)
+    if found is None:
+        return _rfc5424(text, seen, zone)
+    bsd, second, fraction, offset, host, program = found.groups()
+    stamp = _bsd(bsd, seen, zone) if bsd else _iso(second, fraction, offset, zone)
+    return _line(stamp, seen, host or "", program, text[found.end() :])
+
+
+def stamp_of(text: str, seen: Instant, zone: tzinfo | None = None) -> Stamp | None:
+    """A stamp that stands alone, in any of the forms that a header may have."""
+    found = _STAMP(text)
+    if found is None:
+        return None
+    bsd, second, fraction, offset = found.groups()
+    return _bsd(bsd, seen, zone) if bsd else _iso(second, fraction, offset, zone)
+
+
+def frames(raw: bytes) -> list[bytes]:
+    """What RFC 6587 framed by octet counts (`123 <22>1 ...`), without the counts; `[raw]` where nothing is framed."""
+    found, start = [], 0
+    while count := _COUNT(raw, start):
+        end = count.end() + int(count[1])
+        found.append(raw[count.end() : end])
+        start = end
+    if raw[start:]:
+        found.append(raw[start:])
+    return found
+
+
+def _rfc5424(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
+    found = _RFC5424(text)
+    if found is None:
+        return None
+    second, fraction, offset, host, program = found.groups()
+    stamp = _iso(second, fraction, offset, zone) if second else None
+    known = ["" if part == "-" else part for part in (host, program)]
+    return _line(stamp, seen, known[0], known[1], text[found.end() :])
+
+
+def _line(stamp: Stamp | None, seen: Instant, host: str, program: str, message: str) -> Line:
+    # rsyslog's %msg% begins with the space after the tag, and some templates write one of their own before it.
+    message = _unescaped(message) if "#0" in message else message.strip()
+    if stamp is None:
+        return Line(at=seen, floating=False, host=host, program=program, message=message)
+    return Line(stamp.at, stamp.floating, host, program, message)
+
+
+def _unescaped(message: str) -> str:
+    for escape, character in _ESCAPES:
+        message = message.replace(escape, character)
+    return message.strip()
+
+
+# -- stamps ----------------------------------------------------------------------------------------------------------
+
+
+def _bsd(text: str, seen: Instant, zone: tzinfo | None) -> Stamp | None:
+    return _bsd_on(text, seen // _DAY, zone)
+
+
+@lru_cache(maxsize=4096)
+def _bsd_on(text: str, day: int, zone: tzinfo | None) -> Stamp | None:
+    """`text` read on that day since the epoch. Days are exact enough to choose a year by, and worth keeping."""
+    month, date, *year, clock = text.split()
+    if year:
+        years = [int(year[0])]
+    else:
+        about = 1970 + day * 400 // 146_097
+        years = list(range(about - _YEARS_TO_A_LEAP_YEAR, about + _YEARS_TO_A_LEAP_YEAR + 1))
+    time = [int(part) for part in clock.split(":")]
+    instants = [_instant([year, _MONTHS.get(month, 0), int(date), *time], zone) for year in years]
+    noon = day * _DAY + _DAY // 2
+    nearest = min((at for at in instants if at is not None), key=lambda at: abs(at - noon), default=None)
+    return None if nearest is None else Stamp(nearest, floating=zone is None)
+
+
+def _iso(second: str, fraction: str | None, offset: str | None, zone: tzinfo | None) -> Stamp | None:
+    stamp = _iso_second(second, offset, zone)
+    if stamp is None or fraction is None:
+        return stamp
+    return Stamp(stamp.at + int((fraction + "00")[:3]), stamp.floating)
+
+
+@lru_cache(maxsize=4096)
+def _iso_second(text: str, offset: str | None, zone: tzinfo | None) -> Stamp | None:
+    date, clock = text[:10].split("-"), text[11:].split(":")
+    at = _instant([int(part) for part in (*date, *clock)], None if offset else zone)
+    if at is None:
+        return None
+    return Stamp(at - _offset(offset), floating=False) if offset else Stamp(at, floating=zone is None)
+
+
+def _offset(text: str) -> int:
+    if text == "Z":
+        return 0
+    away = int(text[1:3]) * HOUR + int(text[-2:]) * MINUTE
+    return -away if text[0] == "-" else away
+
+
+def _instant(parts: list[int], zone: tzinfo | None) -> Instant | None:
+    """The instant of year, month, day, hour, minute and second; None where there is none, or no believable one."""
+    year, month, day, hour, minute, second = parts
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, _LAST_SECOND), tzinfo=zone or UTC)
+        at = int(moment.timestamp()) * SECOND
+    except (ValueError, OverflowError):
+        return None
+    return at if is_believable(at) else None

@@ -1,0 +1,378 @@
+"""What each line of Postfix says about a mail, and what it must not be made to say."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.facts import (
+    Accepted,
+    Cause,
+    Closed,
+    Deferred,
+    Elsewhere,
+    Identified,
+    LineFact,
+    Queued,
+    Refused,
+    Started,
+    Unconfirmed,
+)
+from service.parsing.postfix import is_postfix, parse_postfix
+from service.parsing.syslog import Line
+
+# Positional booleans stand for `floating` throughout.
+# ruff: noqa: FBT003
+
+AT = 1_709_640_000_000
+QID = "4A1B2C3D4E"
+ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
+ODD_ID = "EXAMPLE0a1b2c3d4-55667788-aaaa-bbbb-cccc-ddddeeeeffff-000000"
+SES = "email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587"
+MX = "mx.mail.example[192.0.2.99]:25"
+FILTER = "127.0.0.1[127.0.0.1]:10024"
+ANN = "ann@shop.example"
+
+
+def facts_of(program: str, message: str, host: str = "Mx1", relays: frozenset[str] = frozenset()) -> list[LineFact]:
+    found = parse_postfix(Line(AT, False, host, program, message), relays)
+    assert found is not None, "could not be read"
+    return [fact for name, fact in found if name.startswith(b"Q:")]  # type: ignore[misc]
+
+
+def delivery(relay: str, status: str, text: str, to: str = f"<{ANN}>", more: str = "") -> str:
+    return f"{QID}: to={to}, {more}relay={relay}, delay=1.2, delays=0.1/0/0.6/0.5, dsn=2.0.0, status={status} ({text})"
+
+
+# -- the life of a mail in the queue ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "rest", "fact"),
+    [
+        ("postfix/smtpd", "client=app.shop.example[10.0.0.7]", Started(AT, False, "app.shop.example")),
+        ("postfix/smtpd", "client=app.shop.example[10.0.0.7]:50000, sasl_method=PLAIN, sasl_username=app",
+         Started(AT, False, "app.shop.example")),
+        ("postfix/submission/smtpd", "client=app[10.0.0.7]", Started(AT, False, "app")),
+        ("postfix/smtpd", "client=unknown[10.0.0.7]", Started(AT, False, "10.0.0.7")),
+        ("postfix/smtpd", "client=localhost[127.0.0.1], orig_queue_id=9F8E7D6C5B, orig_client=app[10.0.0.7]",
+         Started(AT, False, "app")),
+        ("postfix/pickup", "uid=33 from=<www-data>", Started(AT, False, "uid=33")),
+        ("postfix/cleanup", "message-id=<1.2@shop.example>", Identified(AT, False, "1.2@shop.example")),
+        ("postfix/cleanup", "message-id=<1.2@shop.example> (added by hub)", Identified(AT, False, "1.2@shop.example")),
+        ("postfix/cleanup", "message-id==?UTF-8?B?PDEuMj4=?=", Identified(AT, False, "=?UTF-8?B?PDEuMj4=?=")),
+        ("postfix/cleanup", "message-id=" + "x" * 2000, Identified(AT, False, "x" * 998)),
+        ("postfix/sender-cleanup/cleanup", "message-id=<a@b>", Identified(AT, False, "a@b")),
+        ("postfix/cleanup", "reject: header Subject: Win! from app[10.0.0.7]; from=<a@b> to=<c@d>: no",
+         Closed(AT, False, "discarded")),
+        ("postfix/cleanup", "milter-reject: END-OF-MESSAGE from app[10.0.0.7]: 5.7.1 Spam; from=<a@b> to=<c@d>",
+         Closed(AT, False, "discarded")),
+        ("postfix/cleanup", "discard: header X-Drop: 1 from app[10.0.0.7]; from=<a@b> to=<c@d>",
+         Closed(AT, False, "discarded")),
+        ("postfix/cleanup", "milter-discard: END-OF-MESSAGE from app[10.0.0.7]: milter triggers DISCARD action",
+         Closed(AT, False, "discarded")),
+        ("postfix/qmgr", f"from=<{ANN}>, size=2048, nrcpt=3 (queue active)", Queued(AT, False, ANN, 3)),
+        ("postfix/qmgr", "from=<>, size=2048, nrcpt=1 (queue active)", Queued(AT, False, "", 1)),
+        ("postfix/qmgr", "from=<odd>name@shop.example>, size=1, nrcpt=1 (queue active)",
+         Queued(AT, False, "odd>name@shop.example", 1)),
+        ("postfix/qmgr", "removed", Closed(AT, False, "removed")),
+        ("postfix/qmgr", f"from=<{ANN}>, status=expired, returned to sender",
+         Refused(AT, False, (), Cause.OTHER_REFUSAL, "expired, returned to sender")),
+        ("postfix/qmgr", f"from=<{ANN}>, status=force-expired, returned to sender",
+         Refused(AT, False, (), Cause.OTHER_REFUSAL, "force-expired, returned to sender")),
+        ("postfix/postsuper", "removed", Closed(AT, False, "deleted")),
+        ("postfix/postsuper", "requeued", Closed(AT, False, "requeued")),
+    ],
+)  # fmt: skip
+def test_from_taking_it_in_to_being_done_with_it(program: str, rest: str, fact: LineFact) -> None:
+    assert facts_of(program, f"{QID}: {rest}") == [fact]
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("postfix/smtpd", "connect from app.shop.example[10.0.0.7]"),
+        ("postfix/smtpd", "NOQUEUE: reject: RCPT from app[10.0.0.7]: 550 5.1.1 No; from=<a@b> to=<c@d>"),
+        ("postfix/smtpd", f"{QID}: reject: RCPT from app[10.0.0.7]: 550 5.1.1 No; from=<a@b> to=<c@d>"),
+        ("postfix/cleanup", f"{QID}: message-id=<>"),
+        ("postfix/cleanup", f"{QID}: message-id="),
+        ("postfix/cleanup", f"{QID}: resent-message-id=<a@b>"),
+        ("postfix/cleanup", f"{QID}: milter-reject: RCPT from app[10.0.0.7]: 5.7.1 No; from=<a@b> to=<c@d>"),
+        ("postfix/cleanup", f"{QID}: milter-hold: END-OF-MESSAGE from app[10.0.0.7]"),
+        ("postfix/cleanup", f"{QID}: prepend: header X: y from app[10.0.0.7]; from=<a@b> to=<c@d>: Z: 1"),
+        ("postfix/qmgr", f"{QID}: skipped, still being delivered"),
+        ("postfix/bounce", f"{QID}: sender non-delivery notification: 5A1B2C3D4E"),
+        ("postfix/postsuper", f"{QID}: placed on hold"),
+        ("postfix/postsuper", "Deleted: 3 messages"),
+        ("postfix/smtp", f"{QID}: conversation with {SES} timed out while receiving the initial server greeting"),
+        ("postfix/smtp", f"{QID}: host {SES} said: 451 Temporary service failure (in reply to MAIL FROM command)"),
+        ("postfix/smtp", f"connect to {SES}: Connection timed out"),
+        ("postfix/smtp", "warning: to=<a@b>, relay=none, status=sent (250 Ok)"),
+        ("postfix/anvil", "statistics: max cache size 1 at Mar  5 12:00:00"),
+        ("postfix/verify", f"{QID}: to=<a@b>, relay=x, status=deliverable (250 Ok)"),
+        ("postfix/postfix-script", "starting the Postfix mail system"),
+        ("postfix/smtp", delivery(SES, "deliverable", "250 Ok")),
+        ("postfix/smtp", delivery(SES, "undeliverable", "host said: 550 No")),
+        ("postfix/error", delivery("none", "undeliverable-but-not-cached", "User unknown")),
+        ("postfix", "warning: something"),
+    ],
+)
+def test_lines_that_say_nothing_of_a_mail(program: str, message: str) -> None:
+    assert facts_of(program, message) == []
+
+
+# -- whose line it is ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "host", "name"),
+    [
+        ("postfix/qmgr", "Mail.Shop.Example", b"Q:mail.shop.example/" + QID.encode()),
+        ("postfix-out/qmgr", "mx1", b"Q:mx1/postfix-out/" + QID.encode()),
+        ("mta2/qmgr", "mx1", b"Q:mx1/mta2/" + QID.encode()),
+        ("postfix/relay/qmgr", "mx1", b"Q:mx1/" + QID.encode()),
+        ("postfix/qmgr", "", b"Q:-/" + QID.encode()),
+    ],
+)
+def test_a_submission_is_host_instance_and_queue_id(program: str, host: str, name: bytes) -> None:
+    assert parse_postfix(Line(AT, False, host, program, f"{QID}: removed")) == [(name, Closed(AT, False, "removed"))]
+
+
+@pytest.mark.parametrize("queue_id", ["3F1B7", "4A1B2C3D4E", "4TqZzL1fGkz9VbN", "3fvvLLzXTHz1"])
+def test_queue_ids(queue_id: str) -> None:
+    assert facts_of("postfix/qmgr", f"{queue_id}: removed") == [Closed(AT, False, "removed")]
+
+
+@pytest.mark.parametrize("word", ["NOQUEUE", "warning", "fatal", "3F1", "statistics", "", "4A1B 2C3D", "reload-config"])
+def test_words_that_are_no_queue_ids(word: str) -> None:
+    assert facts_of("postfix/qmgr", f"{word}: removed") == []
+
+
+@pytest.mark.parametrize(
+    ("program", "is_one"),
+    [
+        ("postfix/smtp", True),
+        ("postfix", True),
+        ("postfix-out/smtp", True),
+        ("postfix/submission/smtpd", True),
+        ("mta2/cleanup", True),
+        ("smtpd", False),
+        ("opendkim", False),
+        ("dovecot/lmtp-in", False),
+        ("postfixadmin", False),
+        ("", False),
+    ],
+)
+def test_tags(program: str, is_one: bool) -> None:  # noqa: FBT001
+    assert is_postfix(program) is is_one
+
+
+def test_a_tag_that_was_cut_at_the_slash_still_tells_what_it_can() -> None:
+    assert facts_of("postfix", delivery(SES, "sent", f"250 Ok {ID}")) == [accepted()]
+    assert facts_of("postfix", delivery("local", "sent", "delivered to mailbox")) == [elsewhere("local")]
+    assert facts_of("postfix", f"{QID}: removed") == [Closed(AT, False, "removed")]
+    assert facts_of("postfix", f"{QID}: client=app[10.0.0.7]") == [Started(AT, False, "app")]
+
+
+# -- deliveries ------------------------------------------------------------------------------------------------------
+
+
+def accepted(to: str = ANN, ses_id: str = ID, region: str = "eu-west-1") -> Accepted:
+    return Accepted(AT, False, (to,), ses_id, f"mx1/{QID}", region)
+
+
+def elsewhere(relay: str) -> Elsewhere:
+    return Elsewhere(AT, False, (ANN,), relay)
+
+
+def test_an_accepted_mail_is_known_by_both_of_its_names() -> None:
+    found = parse_postfix(Line(AT, False, "mx1", "postfix/smtp", delivery(SES, "sent", f"250 Ok {ID}")))
+    assert found == [(b"Q:mx1/" + QID.encode(), accepted()), (b"S:" + ID.encode(), accepted())]
+
+
+@pytest.mark.parametrize(
+    "local",
+    ["re(ad", "re)ad", "re<ad", "re>ad", "re[ad", "re]ad", "re:ad", "re;ad", "re,ad", "re@ad", "re\\ad", 're"ad',
+     "re'ad", "re ad", '"re ad"', '"re\\"ad"', "re, ad", "re>, x"],
+)  # fmt: skip
+def test_a_local_part_may_hold_nearly_anything(local: str) -> None:
+    to = f"{local}@shop.example"
+    for more in ("", "orig_to=<list@shop.example>, ", "orig_to=<odd>, one@shop.example>, "):
+        line = delivery(SES, "sent", f"250 Ok {ID}", f"<{to}>", more)
+        assert facts_of("postfix/smtp", line) == [accepted(to)]
+
+
+@pytest.mark.parametrize(
+    ("relay", "text", "fact"),
+    [
+        (SES, f"250 Ok {ODD_ID}", accepted(ses_id=ODD_ID)),
+        ("vpce-1.email-smtp.us-east-2.vpce.amazonaws.com[10.0.0.9]:587", f"250 Ok {ID}", accepted(region="us-east-2")),
+        (FILTER, f"250 Ok {ID}", accepted(region="")),
+        (FILTER, f"250 Ok {ODD_ID}", accepted(ses_id=ODD_ID, region="")),
+        ("smtp-out.shop.example[10.0.0.4]:25", "250 Ok", Unconfirmed(AT, False, (ANN,), "250 Ok")),
+        (SES, "250 Ok", Unconfirmed(AT, False, (ANN,), "250 Ok")),
+        (SES, "250 Ok something something", Unconfirmed(AT, False, (ANN,), "250 Ok something something")),
+        (MX, f"250 Ok {ID}", accepted(region="")),
+        (MX, f"250 Ok {ODD_ID}", elsewhere("mx.mail.example")),
+        (MX, "250 2.0.0 Ok: queued as 5A1B2C3D4E", elsewhere("mx.mail.example")),
+        (FILTER, "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 5A1B2C3D4E",
+         elsewhere("127.0.0.1")),
+    ],
+)  # fmt: skip
+def test_sent(relay: str, text: str, fact: LineFact) -> None:
+    relays = frozenset({"smtp-out.shop.example"})
+    assert facts_of("postfix/smtp", delivery(relay, "sent", text), relays=relays) == [fact]
+
+
+@pytest.mark.parametrize("more", ["conn_use=5, ", "orig_to=<root>, "])
+def test_optional_fields(more: str) -> None:
+    text = f"250 Ok {ID}"
+    assert facts_of("postfix-out/smtp", delivery(SES, "sent", text, more=more))
+    assert facts_of("postfix/smtp", f"{QID}: to=<{ANN}>, relay={SES}, delay=1, status=sent ({text})") == [accepted()]
+    tls = f"{QID}: to=<{ANN}>, relay={SES}, delay=1, delays=0/0/0/1, tls=dane/!req:no, dsn=2.0.0, status=sent ({text})"
+    assert facts_of("postfix/smtp", tls) == [accepted()]
+
+
+@pytest.mark.parametrize(
+    ("relay", "text", "cause"),
+    [
+        (SES, "host email-smtp.eu-west-1.amazonaws.com[192.0.2.10] said: 501 Invalid RCPT TO address provided",
+         Cause.BAD_ADDRESS),
+        ("none", "connect to email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587: Connection timed out",
+         Cause.UNREACHABLE),
+        (SES, "lost connection with email-smtp.eu-west-1.amazonaws.com[192.0.2.10] while sending end of data",
+         Cause.AMBIGUOUS),
+        (FILTER, "host 127.0.0.1[127.0.0.1] said: 451 4.3.0 No", Cause.SES_UNAVAILABLE),
+        ("10.0.0.4[10.0.0.4]:25", "host 10.0.0.4[10.0.0.4] said: 454 Throttling failure: Daily message quota exceeded.",
+         Cause.QUOTA_EXCEEDED),
+        (MX, "host email-smtp.eu-west-1.amazonaws.com[192.0.2.10] said: 554 Access denied", Cause.ACCESS_DENIED),
+    ],
+)  # fmt: skip
+def test_what_did_not_reach_ses_says_why(relay: str, text: str, cause: Cause) -> None:
+    for program in ("postfix/smtp", "postfix/error", "postfix/retry"):
+        assert facts_of(program, delivery(relay, "deferred", text)) == [Deferred(AT, False, (ANN,), cause, text)]
+        assert facts_of(program, delivery(relay, "bounced", text)) == [Refused(AT, False, (ANN,), cause, text)]
+        assert facts_of(program, delivery(relay, "SOFTBOUNCE", text)) == [Deferred(AT, False, (ANN,), cause, text)]
+
+
+@pytest.mark.parametrize(
+    ("program", "relay", "to"),
+    [
+        ("postfix/local", "local", ANN),
+        ("postfix/local", "local", f"<{ANN}>"),
+        ("postfix/virtual", "virtual", f"<{ANN}>"),
+        ("postfix/pipe", "dovecot", f"<{ANN}>"),
+        ("postfix/lmtp", "mx1.shop.example[private/dovecot-lmtp]", f"<{ANN}>"),
+        ("postfix/discard", "none", f"<{ANN}>"),
+        ("postfix/smtp", MX, f"<{ANN}>"),
+    ],
+)
+def test_what_never_was_for_ses_is_elsewhere_whatever_became_of_it(program: str, relay: str, to: str) -> None:
+    for status, text in (
+        ("sent", "delivered to mailbox"),
+        ("deferred", "450 Busy"),
+        ("bounced", "550 (no (such)) user"),
+    ):
+        assert facts_of(program, delivery(relay, status, text, to)) == [elsewhere(relay.partition("[")[0])]
+
+
+def test_a_local_agent_cannot_say_that_ses_accepted() -> None:
+    assert facts_of("postfix/lmtp", delivery(FILTER, "sent", f"250 Ok {ID}")) == [elsewhere("127.0.0.1")]
+
+
+def test_bounced_where_it_was_queued() -> None:
+    line = delivery("none", "bounced", "message too big")
+    for program in ("postfix/cleanup", "postfix/qmgr"):
+        assert facts_of(program, line) == [Refused(AT, False, (ANN,), Cause.OTHER_REFUSAL, "message too big")]
+
+
+# -- damage and forgery ----------------------------------------------------------------------------------------------
+
+
+def test_a_line_that_was_cut_off_says_what_it_still_says() -> None:
+    whole = delivery(SES, "sent", f"250 Ok {ID}")
+    assert facts_of("postfix/smtp", whole[:-1]) == [accepted()]  # only the parenthesis is missing: the id is all there
+    assert facts_of("postfix/smtp", whole[:-2]) == [Unconfirmed(AT, False, (ANN,), f"250 Ok {ID[:-1]}")]
+    odd = delivery(SES, "sent", f"250 Ok {ODD_ID}")[:-1]
+    assert facts_of("postfix/smtp", odd) == [Unconfirmed(AT, False, (ANN,), f"250 Ok {ODD_ID}")]
+    cut = delivery(SES, "bounced", "host x said: 554 Access denied: User (x) is not")[:-5]
+    assert facts_of("postfix/smtp", cut) == [
+        Refused(AT, False, (ANN,), Cause.ACCESS_DENIED, "host x said: 554 Access denied: User (x) is")
+    ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{QID}: to=<{ANN}>, relay={SES}, delay=1.2, delays=0.1/0",
+        f"{QID}: to=<{ANN}>, relay={SES}",
+        f"{QID}: to=<{ANN}",
+        f"{QID}: to=<>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
+        f"{QID}: to=<{'a' * 2000}@b>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
+        f"{QID}: o=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
+        f"4A1B\\x00: to=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
+        f"{QID} to=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
+        delivery(SES, "exploded", "what?"),
+    ],
+)
+def test_a_status_line_that_cannot_be_read_is_not_passed_over(message: str) -> None:
+    assert parse_postfix(Line(AT, False, "mx1", "postfix/smtp", message)) is None
+
+
+def test_a_queued_line_that_cannot_be_read_is_not_passed_over() -> None:
+    assert parse_postfix(Line(AT, False, "mx1", "postfix/qmgr", f"{QID}: from=<{ANN}>, size=20")) is None
+
+
+FORGED = f"to=<x@y>, relay={SES}, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 Ok {ID})"
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("postfix/cleanup", f"{QID}: warning: header Subject: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>"),
+        ("postfix/cleanup", f"{QID}: info: header Subject: {QID}: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>"),
+        ("postfix/smtp", f"{QID}: warning: header Subject: {FORGED}"),
+        ("postfix/smtp", f"{QID}: replace: header Subject: {FORGED}: Subject: x"),
+        ("postfix/smtpd", f"{QID}: reject: RCPT from app[10.0.0.7]: 550 {FORGED}"),
+        ("postfix/smtpd", f"{QID}: {FORGED}"),
+        ("postfix/smtpd", f"NOQUEUE: reject: RCPT from app[10.0.0.7]: 550 {FORGED}"),
+        ("postfix/bounce", f"{QID}: {FORGED}"),
+    ],
+)
+def test_a_line_that_quotes_a_delivery_is_none(program: str, message: str) -> None:
+    assert facts_of(program, message) == []
+
+
+def test_a_header_that_is_rejected_closes_the_mail_and_its_text_says_nothing_else() -> None:
+    line = f"{QID}: reject: header Subject: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>: no"
+    assert facts_of("postfix/cleanup", line) == [Closed(AT, False, "discarded")]
+
+
+def test_an_address_cannot_pass_itself_off_as_the_rest_of_the_line() -> None:
+    local = f'"x>, relay={SES}, delay=1, dsn=2.0.0, status=sent (250 Ok {ID})"'
+    refused = "host email-smtp.eu-west-1.amazonaws.com[192.0.2.10] said: 501 No"
+    # With quotes, as Postfix writes it since 3.5, it is plain where the address ends.
+    quoted = delivery(SES, "bounced", refused, f"<{local}@evil.example>")
+    assert facts_of("postfix/smtp", quoted) == [
+        Refused(AT, False, (f"{local}@evil.example",), Cause.BAD_ADDRESS, refused)
+    ]
+    # Without, nobody can tell: no fact, and a dead letter for people.
+    bare = delivery(SES, "bounced", refused, "<" + local.strip('"') + "@evil.example>")
+    assert parse_postfix(Line(AT, False, "mx1", "postfix/smtp", bare)) is None
+
+
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        f"{QID}: to=<" + ", relay=x" * 28_000,
+        f"{QID}: to=<" + ", relay=x, status=" * 14_000,
+        f"{QID}: to=<" + ">, orig_to=<" * 20_000,
+        f'{QID}: to=<"' + "\\" * 250_000,
+        f'{QID}: to=<"' + '"@' * 125_000,
+        f"{QID}: to=<" + "a=b, " * 50_000,
+        f"{QID}: " + "to=<, status=sent (" * 13_000,
+        "A" * 260_000,
+    ],
+)
+def test_hostile_lines_are_read_in_one_pass(nasty: str) -> None:
+    for program in ("postfix/smtp", "postfix/cleanup", "postfix/qmgr", "postfix"):
+        parse_postfix(Line(AT, False, "mx1", program, nasty))

@@ -1,0 +1,119 @@
+"""Runs one or several apps in one process and one event loop, and ends them within a bound.
+
+Faust's own worker takes one app, prints a banner, redirects stdout, sleeps a second at the end and logs a crash once
+for every service. This one waits for a signal or a crash and then does the same in both cases: stop, leave the group,
+say why in one line. What does not stop in `STOP_BOUND` is left behind; Kafka undoes its open transactions.
+"""
+
+import asyncio
+import importlib.util
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from topologies.engine.errors import EngineError
+from topologies.engine.watchdog import Watchdog
+
+log = logging.getLogger("mailgap.worker")
+
+STOP_BOUND = 9.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
+    """Run until SIGTERM or SIGINT (returns 0) or until an app crashes (returns 1, with one line in the log).
+
+    `extra_services` are mode Services (metrics, health): started before the apps and stopped after them. A process
+    that cannot be stopped in `STOP_BOUND` is ended from here.
+    """
+    _quiet()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code, stopped = runner.run(_live(list(apps), list(extra_services)))
+        if not stopped:
+            log.error("not stopped in %g s; ending the process as it is", STOP_BOUND)
+            logging.shutdown()
+            os._exit(code or 1)
+    return code
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415  # optional
+
+    return uvloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
+
+
+def _quiet() -> None:
+    """Faust and mode tell of their lives in INFO; only their complaints are of use."""
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A failed transaction leaves futures behind in aiokafka that nobody awaits; its failure is raised elsewhere."""
+    if isinstance(context.get("exception"), KafkaError):
+        log.debug("%s: %r", context.get("message"), context["exception"])
+    else:
+        loop.default_exception_handler(context)
+
+
+async def _live(apps: list[Any], extra: list[Any]) -> tuple[int, bool]:
+    told = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(_unretrieved)
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    start = asyncio.create_task(_start(apps, extra))
+    ends = [asyncio.create_task(end) for end in (told.wait(), *[app.wait_until_stopped() for app in apps])]
+    await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
+    if start.done() and start.exception() is None:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    causes = _causes(apps, start)
+    stopped = await _stop(apps, extra, [start, *ends])
+    causes = causes or _causes(apps, start)
+    for cause in causes[:1]:
+        _say(cause)
+    return (1 if causes else 0), stopped
+
+
+async def _start(apps: list[Any], extra: list[Any]) -> None:
+    for service in extra:
+        await service.maybe_start()
+    watchdogs = [Watchdog(app) for app in apps]
+    extra.extend(watchdogs)
+    await asyncio.gather(*[service.maybe_start() for service in (*apps, *watchdogs)])
+
+
+async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]]) -> bool:
+    """Stop all, the apps at once. False where the bound passed first."""
+    for task in tasks:
+        task.cancel()
+    try:
+        async with asyncio.timeout(STOP_BOUND):
+            await asyncio.gather(*[app.stop() for app in apps])
+            for service in reversed(extra):
+                await service.stop()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _causes(apps: list[Any], start: asyncio.Task[Any]) -> list[BaseException]:
+    """Why the apps crashed, or did not start."""
+    causes = [app.crash_reason for app in apps if app.crash_reason is not None]
+    if start.done() and not start.cancelled() and (cause := start.exception()) is not None:
+        causes.append(cause)
+    return causes
+
+
+def _say(cause: BaseException) -> None:
+    """One line. A traceback only where the cause is a bug, and not Kafka or a promise that it broke."""
+    foreseen = isinstance(cause, EngineError | KafkaError | OSError)
+    name = type(cause).__name__
+    text = str(cause).removeprefix(f"{name}: ")  # aiokafka's errors begin with their own name
+    log.error("stopped: %s: %s", name, text, exc_info=None if foreseen else cause)
