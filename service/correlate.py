@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import ItemsView, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -51,17 +51,35 @@ class RowStore(Protocol):
         """Every row that is kept."""
 
 
+class Published(NamedTuple):
+    """A document to publish: its key (mail or gap id), its revision and its JSON."""
+
+    key: str
+    revision: int
+    value: bytes
+
+
 @dataclass(slots=True)
 class Outputs:
     """What a step has to say, in order; taken and emptied by the caller."""
 
-    correlated: list[tuple[str, bytes]] = field(default_factory=list)
-    gaps: list[tuple[str, bytes]] = field(default_factory=list)
+    correlated: list[Published] = field(default_factory=list)
+    gaps: list[Published] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     failures: list[tuple[Name, list[tuple[Fact, Sighting]], str]] = field(default_factory=list)
     """Fragments on which the core itself failed (rule 23): for the dead letters, as `internal_error`."""
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Increments of counters: (metric, label values...)."""
+
+
+    def mark(self) -> tuple[int, int, int]:
+        """How much was said by now."""
+        return len(self.correlated), len(self.gaps), len(self.messages)
+
+    def cut(self, mark: tuple[int, int, int]) -> None:
+        """Takes back what was said since the mark."""
+        correlated, gaps, messages = mark
+        del self.correlated[correlated:], self.gaps[gaps:], self.messages[messages:]
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -84,6 +102,8 @@ class Correlator:
         """Takes over the rows that are there: rebuilds the deadlines, and re-judges what a changed policy concerns."""
         self.store, self.policy, self.documents, self.partitions = store, policy, documents, partitions
         self.outputs = Outputs()
+        self.open_gaps: Counter[tuple[str, str]] = Counter()
+        """Gaps announced and not yet ended, by kind and stream."""
         self.marks = self._load_marks()
         self.marks.configured, self.marks.partitions = tuple(sources), partitions
         self._heaps: dict[Source, list[tuple[Instant, Name]]] = {Source.SMTP: [], Source.SES: []}
@@ -126,6 +146,15 @@ class Correlator:
         said, self.outputs = self.outputs, Outputs()
         return said
 
+    @property
+    def waiting(self) -> int:
+        """Deadlines that lie ahead."""
+        return sum(map(len, self._heaps.values()))
+
+    def spoken(self, source: Source) -> Instant:
+        """Up to when the source has spoken, as this shard knows it."""
+        return self._spoken[source]
+
     # -- one name ----------------------------------------------------------------------------------------------------
 
     def _learn(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> None:
@@ -160,13 +189,16 @@ class Correlator:
 
     def _judge(self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]]) -> None:
         """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
+        said = self.outputs.mark()
         try:
             due = self._judged(name, row, trail)
+            before, row.due = row.due, sorted({(d.source, d.at) for d in due})
+            self.store.put(name, rows.pack(row))
         except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
+            self.outputs.cut(said)  # what was half said is not said
             self.outputs.failures.append((name, facts, repr(failure)))
             return
-        self._schedule(name, row, due)
-        self.store.put(name, rows.pack(row))
+        self._schedule(name, row, before)
 
     def _judged(self, name: Name, row: Row, trail: Trail) -> Iterable[Due]:
         kind, text = name[:2], name[2:].decode()
@@ -179,16 +211,20 @@ class Correlator:
         return self._answer(row, trail)
 
     def _judge_submission(self, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
-        was_open, row.open = row.open, False
+        before, row.flying = row.flying, 0
         due = [due for life in lives(submission, trail) for due in self._judge_life(row, life)]
-        self.marks.wait(submission, row.open - was_open)
+        if before != row.flying:
+            for last_line, change in ((before, -1), (row.flying, 1)):
+                if last_line:
+                    self.marks.fly(submission, last_line, change)
         return due
 
     def _judge_life(self, row: Row, life: Life) -> Iterable[Due]:
         mail_id, book = _book(row, life)
         sub = judge_submission.read(life, mail_id)
         verdict = judge_submission.judge(sub, self.marks, self.policy)
-        row.open = row.open or judge_submission.waits(sub)
+        if judge_submission.waits(sub):
+            row.flying = max(row.flying, judge_submission.last_line(sub))
         self._tell(book, judge_submission.tells(sub))
         question, due = judge_submission.ask(sub, self.marks, self.policy)
         if question is not None and not book.asked:
@@ -231,10 +267,12 @@ class Correlator:
         book.digest = digest
         book.revision += 1
         self._count_outcomes(book, verdict)
-        self.outputs.correlated.append((verdict.mail_id, self.documents.correlated(verdict, book, evidence=True)))
+        document = self.documents.correlated(verdict, book, evidence=True)
+        self.outputs.correlated.append(Published(verdict.mail_id, book.revision, document))
 
     def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
-        self.outputs.gaps.append((gap_id, self.documents.gap(gap_id, gap, verdict)))
+        self.outputs.gaps.append(Published(gap_id, gap.revision, self.documents.gap(gap_id, gap, verdict)))
+        self.open_gaps[gap.kind, gap.stream] += 1 if gap.resolution is None else -1
         if gap.resolution is None:
             self.outputs.counts["gaps_opened", gap.kind, gap.cause, gap.stream] += 1
         else:
@@ -255,12 +293,12 @@ class Correlator:
             mail = judge_mail.read(name[2:].decode(), Trail({fact: sighting}))
             verdict = judge_mail.judge(mail, Watermarks(configured=()), self.policy)
             key = f"{mail.ses_id}#late#{_digest(msgspec.msgpack.encode(fact)).hex()}"
-            self.outputs.correlated.append((key, self.documents.correlated(verdict, Book(revision=1), partial=True)))
+            document = self.documents.correlated(verdict, Book(revision=1), partial=True)
+            self.outputs.correlated.append(Published(key, 1, document))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
-    def _schedule(self, name: Name, row: Row, due: Iterable[Due]) -> None:
-        before, row.due = row.due, sorted({(d.source, d.at) for d in due})
+    def _schedule(self, name: Name, row: Row, before: list[tuple[Source, Instant]]) -> None:
         for source, at in row.due:
             if at > self._spoken[source] and (source, at) not in before:
                 heapq.heappush(self._heaps[source], (at, name))
@@ -288,7 +326,7 @@ class Correlator:
             return
         row = rows.unpack(data)
         later = [at for source, at in row.due if at > self._spoken[source]]
-        stays = window + self.policy.queue_lifetime + self.policy.keep if row.open else 0
+        stays = window + self.policy.queue_lifetime + self.policy.keep if row.flying else 0
         if later or self._all_spoken() < stays:
             # Not yet: a retry that the mail server still owes, or a deadline that SES itself moved.
             until = max([*later, stays]) - self.policy.longest - self.policy.keep
@@ -324,7 +362,7 @@ class Correlator:
         rows.check_version(data)
         marks = msgspec.msgpack.decode(memoryview(data)[1:], type=Watermarks)
         for feed in marks.feeds.values():
-            feed.open = 0  # counted again from the rows
+            feed.flying = {}  # counted again from the rows
         return marks
 
     def _restore(self) -> None:
@@ -342,8 +380,9 @@ class Correlator:
                 self._windows.setdefault(row.window, []).append(name)
                 for source, at in row.due:
                     self._heaps[source].append((at, name))
-                if row.open:
-                    self.marks.wait(name[2:].decode(), 1)
+                if row.flying:
+                    self.marks.fly(name[2:].decode(), row.flying, 1)
+                self.open_gaps.update((gap.kind, gap.stream) for book in row.books.values() for gap in book.open())
         for heap in self._heaps.values():
             heapq.heapify(heap)
         if meta is None or meta.policy != policy:

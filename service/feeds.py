@@ -11,7 +11,7 @@ from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Q
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
-from service.watermarks import BUCKET, FeedNews, news_of
+from service.watermarks import FeedNews, news_of
 
 
 class Listener:
@@ -19,7 +19,7 @@ class Listener:
 
     def __init__(self) -> None:
         """Nothing was heard yet."""
-        self._counts: dict[str, tuple[Instant, dict[int, int]]] = {}
+        self._counts: dict[str, tuple[Instant, set[Instant]]] = {}
 
     def hear(self, facts: Iterable[tuple[Name, Fact]], sighting: Sighting) -> None:
         """Takes in the facts of one record, as the parser gave them."""
@@ -53,12 +53,12 @@ class Listener:
             act(feed, _accepted(name, described.at))
 
     def _spoke(self, feed: str, at: Instant) -> None:
-        spoken, waiting = self._counts.get(feed, (0, {}))
+        spoken, waiting = self._counts.get(feed, (0, set()))
         self._counts[feed] = (max(spoken, at), waiting)
 
     def _waits(self, feed: str, at: Instant) -> None:
-        _, waiting = self._counts.setdefault(feed, (0, {}))
-        waiting[at // BUCKET] = waiting.get(at // BUCKET, 0) + 1
+        _, waiting = self._counts.setdefault(feed, (0, set()))
+        waiting.add(at)
 
 
 def _region(name: Name, otherwise: str) -> str:

@@ -174,8 +174,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     deadline = sub.started_seen + stream.deadlines.handoff
     waiting = waits(sub)
     due_past = waiting and marks.of(Source.SMTP) >= deadline + policy.grace
-    last_seen = max(seen.seen for _, seen in sub.life.facts)
-    held = due_past and marks.silent_host(sub.life.submission, last_seen, policy.grace, policy.stall_mails)
+    held = due_past and marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
     known_absent = not _joins(sub, marks, policy) or any(isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts)
     gap = _gap(sub, deadline, silence_counts=due_past and not held and known_absent)
     ids = tuple(dict.fromkeys(leg.ses_id for leg in sub.legs.values() if leg.ses_id))
@@ -199,6 +198,11 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         found=any(leg.found for leg in sub.legs.values()),
         worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
     )
+
+
+def last_line(sub: Submission) -> Instant:
+    """When the log last spoke of this mail, by record time."""
+    return max(seen.seen for fact, seen in sub.life.facts if not isinstance(fact, Answered))
 
 
 def stream_of(sub: Submission, policy: Policy) -> Stream:

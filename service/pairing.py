@@ -54,7 +54,7 @@ def _match(ask: Asked, link: Linked, policy: Policy) -> bool:
 
 
 def _found(ask: Asked, link: Linked, trail: Trail) -> Message:
-    shared = tuple(sorted(set(ask.recipients) & set(link.recipients))) or ask.recipients
+    shared = tuple(sorted(set(ask.recipients) & set(link.recipients))) or ask.recipients or link.recipients
     return Message(ask.asker, Answered(link.at, ask.submission, link.ses_id, shared), trail.facts[link])
 
 

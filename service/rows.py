@@ -47,6 +47,10 @@ class Book(msgspec.Struct, array_like=True):
     final: list[str] = msgspec.field(default_factory=list)
     """Recipients whose first final outcome has been counted."""
 
+    def open(self) -> list[GapState]:
+        """Gaps that have not ended."""
+        return [gap for gap in self.gaps.values() if gap.resolution is None]
+
     @property
     def untouched(self) -> bool:
         """Nothing was ever said of this mail."""
@@ -63,8 +67,8 @@ class Row(msgspec.Struct, array_like=True):
     """When it must be judged again; what the deadline heap is rebuilt from."""
     answers: dict[str, str] = msgspec.field(default_factory=dict)
     """Of a Message-ID: what each asker was last told (`""` is `not_found`)."""
-    open: bool = False
-    """A submission that still waits for an id: it stays for the queue's lifetime."""
+    flying: Instant = 0
+    """A submission that still waits for an id: when its log last spoke of it. It stays for the queue's lifetime."""
 
 
 _encoder = msgspec.msgpack.Encoder()

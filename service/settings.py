@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
@@ -116,6 +117,10 @@ class Settings:
         """The names of our topics."""
         return Topics(self.prefix)
 
+    def zone(self) -> ZoneInfo | None:
+        """The zone of stamps that carry none. Raises `SettingsError` for an unknown one."""
+        return None if self.timezone is None else read_zone(self.timezone)
+
     def policy(self) -> Policy:
         """The policy of the policy file, or the defaults."""
         return read_policy(self.policy_file)
@@ -164,7 +169,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, 
     """The settings from flags (only those given), the environment and the file. Raises `SettingsError`."""
     environ = os.environ if environ is None else environ
     document = _document(config or environ.get("MAILGAP_CONFIG"))
-    values = {}
+    values: dict[str, Any] = {}
     for setting in TABLE:
         where, value = _origin(setting, flags, environ, document)
         values[setting.key] = None if value is None else setting.read(value, where)
@@ -195,6 +200,14 @@ def _document(path: str | None) -> Mapping[str, object]:
     if unknown:
         raise SettingsError(f"{path}: {unknown[0]!r} is no setting; see `mailgap worker --help`")
     return document
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """A zone by its name. Raises `SettingsError`."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"--timezone {name!r} is no zone; write one like Europe/Vienna or UTC") from error
 
 
 def read_policy(path: str | None) -> Policy:

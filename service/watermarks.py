@@ -13,8 +13,9 @@ import msgspec
 
 from service.facts import SECOND, Instant, Source
 
-BUCKET: Final = 10 * SECOND
-MAX_BUCKETS: Final = 512
+BUCKET: Final = SECOND
+LATEST: Final = 256
+"""Hand-offs of a feed that are remembered, the latest: enough to tell whether `stall_mails` of them wait."""
 MAX_FEEDS: Final = 20_000
 MIN_SAMPLE: Final = 2
 """One lost mail is never a stall, however small a shard's share of the mails is."""
@@ -27,12 +28,12 @@ class FeedNews(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `feed` is `smtp:<host>`, `ses:<region>` or `ses:<account>/<region>/<configuration set>#delivery`. `spoken` is the
     latest hand-off (by its own time) that the feed has spoken of; `waiting` are hand-offs that wait for the feed to
-    speak, as (bucket, count). Counts are increments and may be repeated: they can only hold a verdict longer.
+    speak: when they were handed off, the latest of them. They may be repeated; that changes nothing.
     """
 
     feed: str
     spoken: Instant
-    waiting: tuple[tuple[int, int], ...] = ()
+    waiting: tuple[Instant, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -61,28 +62,30 @@ class Feed(msgspec.Struct, array_like=True):
     """A feed as a shard knows it."""
 
     spoken: Instant = NEVER
-    waiting: dict[int, int] = msgspec.field(default_factory=dict)
-    open: int = 0
-    """Of a host: how many of this shard's submissions wait for an id. Counted anew at every restore."""
+    waiting: list[Instant] = msgspec.field(default_factory=list)
+    """The latest hand-offs after the one that it has last spoken of, in order."""
+    flying: dict[int, int] = msgspec.field(default_factory=dict)
+    """Of a host: this shard's submissions without an id, by bucket of their last line. Counted anew at a restore."""
 
     def learn(self, news: FeedNews) -> None:
         """Folds in what a statement says; what the feed has spoken of no longer waits."""
-        if news.spoken > self.spoken:
-            self.spoken = news.spoken
-            self.waiting = {b: n for b, n in self.waiting.items() if (b + 1) * BUCKET > self.spoken}
-        for bucket, count in news.waiting:
-            if (bucket + 1) * BUCKET > self.spoken:
-                key = bucket if bucket in self.waiting or len(self.waiting) < MAX_BUCKETS else max(self.waiting)
-                self.waiting[key] = self.waiting.get(key, 0) + count
+        self.spoken = max(self.spoken, news.spoken)
+        latest = sorted({at for at in (*self.waiting, *news.waiting) if at > self.spoken})
+        self.waiting = latest[-LATEST:]
 
     def silent_since(self, handoff: Instant, grace: int, mails: int) -> bool:
         """Nothing has come since the hand-off, and at least `mails` mails wait (rule 15).
 
         The grace covers mails handed off just before the feed fell silent, whose own events were still on their way.
         """
-        if self.spoken >= handoff + grace:
+        return self.spoken < handoff + grace and len(self.waiting) >= mails
+
+    def broke_off(self, last_line: Instant, grace: int, mails: int) -> bool:
+        """A host said nothing since this mail's last line, and at least `mails` mails were in flight then."""
+        if self.spoken >= last_line + grace:
             return False
-        return sum(self.waiting.values()) >= mails
+        since = (self.spoken - grace) // BUCKET
+        return sum(count for bucket, count in self.flying.items() if bucket >= since) >= mails
 
 
 class Watermarks(msgspec.Struct):
@@ -128,16 +131,19 @@ class Watermarks(msgspec.Struct):
         known = self.feeds.get(feed)
         return self.stalls and known is not None and known.silent_since(handoff, grace, mails)
 
-    def silent_host(self, submission: str, last_seen: Instant, grace: int, mails: int) -> bool:
+    def silent_host(self, submission: str, last_line: Instant, grace: int, mails: int) -> bool:
         """Whether a mail server's log broke off with this mail and others in flight (rule 15)."""
         feed = self.feeds.get(_host(submission))
         enough = max(MIN_SAMPLE, -(-mails // self.partitions)) if self.partitions > 1 else mails
-        return self.stalls and feed is not None and feed.spoken < last_seen + grace and feed.open >= enough
+        return self.stalls and feed is not None and feed.broke_off(last_line, grace, enough)
 
-    def wait(self, submission: str, change: int) -> None:
-        """One submission more (1), or one less (-1), waits for an id."""
-        if change:
-            self.feeds.setdefault(_host(submission), Feed()).open += change
+    def fly(self, submission: str, last_line: Instant, change: int) -> None:
+        """One submission more (1), or one less (-1), is without an id; `last_line` is when it was last spoken of."""
+        feed = self.feeds.setdefault(_host(submission), Feed())
+        bucket = last_line // BUCKET
+        count = feed.flying.pop(bucket, 0) + change
+        if count:
+            feed.flying[bucket] = count
 
     def _topic(self, entries: list[Entry], topic: str) -> Instant:
         mine = {entry.partition: entry for entry in entries if entry.topic == topic}
@@ -151,6 +157,8 @@ def _host(submission: str) -> str:
     return f"smtp:{submission.partition('/')[0]}"
 
 
-def news_of(counts: dict[str, tuple[Instant, dict[int, int]]]) -> tuple[FeedNews, ...]:
-    """Packs what was counted, feed by feed."""
-    return tuple(FeedNews(feed, spoken, tuple(sorted(waiting.items()))) for feed, (spoken, waiting) in counts.items())
+def news_of(heard: dict[str, tuple[Instant, set[Instant]]]) -> tuple[FeedNews, ...]:
+    """Packs what was heard, feed by feed."""
+    return tuple(
+        FeedNews(feed, spoken, tuple(sorted(waiting)[-LATEST:])) for feed, (spoken, waiting) in heard.items()
+    )

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from rich.console import Console
@@ -24,10 +23,11 @@ from service.edges.scan import Scan, Summary
 from service.facts import Instant, Source, Unparsable
 from service.parsing.instants import instant
 from service.parsing.smtp import SmtpContext
-from service.settings import SettingsError, read_policy
+from service.settings import SettingsError, read_policy, read_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
 
     from service.contract.correlated import Correlated
     from service.policy import Policy
@@ -107,12 +107,10 @@ def _instant(text: str | None) -> Instant | None:
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
-    if name is None:
-        return None
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise click.UsageError(f"--timezone {name!r} is no zone; write one like Europe/Vienna or UTC") from error
+        return None if name is None else read_zone(name)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
 
 
 class _Rejects:

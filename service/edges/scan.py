@@ -70,15 +70,15 @@ class Scan:
         names = self._gathered.names(b"Q:")
         while names:
             for name in names:
-                submissions.update(self._step(name).correlated)
+                submissions.update((key, value) for key, _, value in self._step(name).correlated)
             for name in [name for name in self._gathered.names(b"M:") if name in self._asked]:
                 self._step(name)
             names = self._gathered.names(b"Q:")
         for data in submissions.values():
             yield self._count(data)
         for name in self._gathered.names(b"S:"):
-            for _, data in self._step(name).correlated:
-                yield self._count(data)
+            for published in self._step(name).correlated:
+                yield self._count(published.value)
 
     def _step(self, name: Name) -> Outputs:
         self._correlator.take([FactsRecord([(name, self._gathered.take(name))])])

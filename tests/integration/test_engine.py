@@ -39,7 +39,7 @@ class Toy:
 
     def wait_until_said(self, pattern, at_least=0, within=40):
         """Until a line says a number that is large enough."""
-        eventually(lambda: any(int(n) >= at_least for n in self.said(pattern)), within, lambda: self.log.read_text())
+        eventually(lambda: any(int(n) >= at_least for n in self.said(pattern)), within, self.log.read_text)
 
     def send(self, number):
         self.process.send_signal(number)
@@ -85,7 +85,7 @@ class World:
         self.toys.append(toy)
         return toy
 
-    async def produce(self, count, keys=500, topic="facts", transactional=False):
+    async def produce(self, count, keys=500, topic="facts", *, transactional=False):
         """`count` records, dealt out to the keys in turn."""
         extra = {"transactional_id": f"{self.prefix}-test"} if transactional else {}
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, linger_ms=5, max_batch_size=1 << 18, **extra)
@@ -141,8 +141,10 @@ class World:
             {(b"k%d" % k, b"%d" % n): 1 for k in range(keys) for n in range(EVERY, count // keys + 1, EVERY)}
         )
         until = time.monotonic() + within
-        while (seen := await self.outputs()).total() < expected.total() and time.monotonic() < until:
+        seen = await self.outputs()
+        while seen.total() < expected.total() and time.monotonic() < until:
             await asyncio.sleep(0.2)
+            seen = await self.outputs()
         assert seen == expected
         assert set(await self.outputs("asks")) >= set(expected)
 
@@ -200,12 +202,12 @@ async def test_a_paused_worker_comes_back_and_is_refused(world):
     paused = world.start("count", slow=0.05)
     paused.wait_until_said(r"committed (\d+)", at_least=4_000)
     other = world.start("count", slow=0.05)  # joins only once the group lets it
-    eventually(lambda: len(other.said("ready")) >= 1, 30, lambda: other.log.read_text())
+    eventually(lambda: len(other.said("ready")) >= 1, 30, other.log.read_text)
     paused.wait_until_said(r"committed (\d+)", at_least=5_000)
     steps = len(paused.said("step"))
-    eventually(lambda: len(paused.said("step")) > steps, 10, lambda: paused.log.read_text())
+    eventually(lambda: len(paused.said("step")) > steps, 10, paused.log.read_text)
     paused.send(signal.SIGSTOP)  # in the middle of a step, and so of a transaction
-    eventually(lambda: other.said(r"ready \[0, 1, 2, 3\]"), 30, lambda: other.log.read_text())
+    eventually(lambda: other.said(r"ready \[0, 1, 2, 3\]"), 30, other.log.read_text)
     paused.send(signal.SIGCONT)
     assert paused.ends() == 1
     assert len(paused.said("stopped: ")) == 1

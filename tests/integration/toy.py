@@ -67,7 +67,7 @@ def copy(settings):
     sender = Sender(settings)
     copied = 0
 
-    async def handle(tp, batch):
+    async def handle(_, batch):
         nonlocal copied
         await sender.send([Record(f"{settings.prefix}-facts", record.key, record.value) for record in batch.records])
         copied += len(batch.records)
@@ -88,7 +88,7 @@ def copy(settings):
 
 
 def tell(text):
-    print(time.strftime("%X"), text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{time.strftime('%X')} {text}\n")
 
 
 def main():

@@ -6,7 +6,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.facts import Described, Linked, OtherEvent, Parsed, Unparsable
-from service.parsing.documents import documents
 from service.parsing.instants import instant
 from service.parsing.ses import parse_ses
 from service.parsing.ses_id import accepted_at, id_clock, region
@@ -107,13 +106,8 @@ def test_any_bytes_are_answered(raw):
 
 
 @given(st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"', b"\\", b"\n", b",", b":", b"1", b"\0", b"\xff", b"{}"])))
-def test_any_heap_of_brackets_is_answered_and_nothing_of_it_is_lost(pieces):
-    raw = b"".join(pieces)
-    check(raw)
-    found = documents(raw)
-    assert (
-        bool(found.values or found.broken) or not raw.strip(b" \n\0\xef\xbb\xbf") or b"[]" in raw or raw.strip() == b","
-    )
+def test_any_heap_of_brackets_is_answered(pieces):
+    check(b"".join(pieces))
 
 
 @given(values)

@@ -1,12 +1,20 @@
 """A Faust app whose guarantees are ours: the settings that matter, no web server, no files, no producer of Faust's."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import faust
 from faust.app.base import BootStrategy
 
 from topologies.engine.consumer import Transport
 from topologies.engine.settings import EngineSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Signal(Protocol):
+    def connect(self, fun: F) -> F:
+        """Call `fun` whenever Faust sends the signal."""
 
 
 class _Boot(BootStrategy):  # type: ignore[misc]  # Faust ships no types
@@ -21,6 +29,15 @@ class App(faust.App):  # type: ignore[misc]  # Faust ships no types
 
     BootStrategy: ClassVar[Any] = _Boot
     engine: EngineSettings
+
+    if TYPE_CHECKING:  # Faust ships no types; these spare the topologies an ignore at each decorator
+        on_partitions_revoked: _Signal
+
+        def agent(self, channel: Any) -> Callable[[F], F]:
+            """As Faust's."""
+
+        def task(self, fun: F) -> F:
+            """As Faust's."""
 
     async def crash(self, reason: BaseException) -> None:
         """Stop, for this reason. The runner logs it once; Faust would log it for every service."""

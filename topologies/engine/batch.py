@@ -8,7 +8,10 @@ from faust.types.tuples import ConsumerMessage
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of one partition, as aiokafka's `ConsumerRecord`. It begins where the Batch before it ended."""
+    """Consecutive records of one partition, as aiokafka's `ConsumerRecord`.
+
+    It begins where the Batch before it ended, so that every offset is accounted for.
+    """
 
     first: int
     """Where it begins: the `after` of the Batch before it. The first record may lie beyond, behind control markers."""
@@ -26,7 +29,6 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]  # Faust ships no typ
 
     def on_final_ack(self, consumer: Any) -> bool:
         """Called by Faust when the last agent that got the Batch is done with it."""
-        self.acked = True
         return bool(consumer.ack_range(self.tp, self.after, self.generation_id))
 
 

@@ -8,6 +8,8 @@ asked why: what it has removed is reported as a hole, for anything else we go ba
 Only committed records are read: the facts of an aborted transaction never happened.
 """
 
+# ruff: noqa: SLF001  # internals of Faust; tests/topologies/test_contract.py names each
+
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._at = Positions()
         self._busy = 0
+        self._idle = asyncio.Event()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -71,15 +74,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         return generation == self.app.consumer_generation_id and self._at.ack(tp, upto)
 
     @contextmanager
-    def at_work(self, event: Any) -> Iterator[None]:
-        """Around all that an agent does with an event. A rebalance or a shutdown waits for its end (`wait_empty`)."""
+    def at_work(self) -> Iterator[None]:
+        """Around all that an agent does with an event: a rebalance or a shutdown waits for its end (`wait_empty`)."""
         self._busy += 1
         try:
             yield
-            if event.message.generation_id == self.app.consumer_generation_id:
-                self._at.finish(event.message.tp, event.value.after)
         finally:
             self._busy -= 1
+            self._idle.set()
+
+    def finish(self, event: Any) -> None:
+        """The agent is done with this event, and what it made of it is safe or part of an open transaction."""
+        if event.message.generation_id == self.app.consumer_generation_id:
+            self._at.finish(event.message.tp, event.value.after)
 
     # What Faust calls.
 
@@ -100,7 +107,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         try:
             async with asyncio.timeout(self.app.engine.drain_timeout):
                 while self._busy:
-                    await asyncio.sleep(_PAUSE)
+                    self._idle.clear()
+                    await self._idle.wait()
         except TimeoutError:
             self.log.warning("A step is not done after %s s; we go on without it", self.app.engine.drain_timeout)
         await self.commit_and_end_transactions()

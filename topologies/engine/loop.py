@@ -19,7 +19,7 @@ from typing import Any
 from faust.types import TP
 
 from topologies.engine.batch import Batch
-from topologies.engine.errors import HoleError
+from topologies.engine.errors import EngineError, HoleError
 from topologies.engine.sender import Record, Sender
 from topologies.engine.shard import Shard
 from topologies.engine.table import After, Before, ShardedTable
@@ -36,20 +36,20 @@ async def run(table: ShardedTable, stream: Any, step: Step) -> None:
     """
     try:
         async for event in stream.noack().events():
-            with table.app.consumer.at_work(event):
+            with table.app.consumer.at_work():
                 await _step_once(table, event, step)
     except Exception as cause:  # noqa: BLE001  # crash-only
         await table.app.crash(cause)
 
 
 async def _step_once(table: ShardedTable, event: Any, step: Step) -> None:
-    shard = table.shards.get(event.message.partition)
+    shard = _shard_of(table, event)
     if shard is None:
         return
     async with shard.lock:
-        if _stale(table, shard, event):
+        if shard.retired or _shard_of(table, event) is not shard:
             return
-        _check_contiguous(shard, event.message.tp, event.value)
+        _check_contiguous(shard, event)
         table.source = event.message.topic
         await shard.begin()
         try:
@@ -59,25 +59,30 @@ async def _step_once(table: ShardedTable, event: Any, step: Step) -> None:
             raise
         shard.position = event.value.after
         shard.pending += len(event.value.records)
+        table.app.consumer.finish(event)
     if shard.pending >= table.app.engine.commit_records:
         table.due.set()
 
 
-def _stale(table: ShardedTable, shard: Shard, event: Any) -> bool:
-    """The group has rebalanced since this was fetched. Whoever has the partition now reads it again."""
-    app = table.app
-    return (
-        shard.retired
-        or not table.ready
-        or app.rebalancing
-        or table.shards.get(shard.partition) is not shard
-        or event.message.generation_id != app.consumer_generation_id
-    )
+def _shard_of(table: ShardedTable, event: Any) -> Shard | None:
+    """None where the group has rebalanced since the event was fetched: whoever has it now reads it again."""
+    app, message = table.app, event.message
+    if app.rebalancing or not table.ready or message.generation_id != app.consumer_generation_id:
+        return None
+    shard = table.shards.get(message.partition)
+    if shard is None:
+        raise EngineError(
+            f"{message.topic}/{message.partition} is ours and its shard is not: "
+            f"the topic and {table.changelog_topic_name} must have the same number of partitions"
+        )
+    return shard
 
 
-def _check_contiguous(shard: Shard, tp: TP, batch: Batch) -> None:
-    if shard.position is not None and batch.first != shard.position:
-        raise HoleError(f"{tp.topic}/{tp.partition}: a batch begins at {batch.first}, the state is at {shard.position}")
+def _check_contiguous(shard: Shard, event: Any) -> None:
+    first = event.value.first
+    if shard.position is not None and first != shard.position:
+        where = f"{event.message.topic}/{event.message.partition}"
+        raise HoleError(f"{where}: a batch begins at {first}, the state is at {shard.position}")
 
 
 async def committer(
@@ -89,9 +94,11 @@ async def committer(
     """Commit all shards every `interval` seconds (`commit_interval`), and as soon as one has `commit_records` pending.
 
     `before_commit(shard)` sends the shard's asks and returns once Kafka has them. `after_commit(shard, seconds)` is
-    an ordinary function: what it counts has happened. The same two are called for the last commit of a shutdown.
+    an ordinary function: what it counts has happened. The same two are called for the last commit before a rebalance or
+    a shutdown. Both are attributes of the table, too: set there, they are in place before the first batch.
     """
-    table.before_commit, table.after_commit = before_commit, after_commit
+    table.before_commit = before_commit or table.before_commit
+    table.after_commit = after_commit or table.after_commit
     pause = table.app.engine.commit_interval if interval is None else interval
     try:
         while not table.app.should_stop:
@@ -124,8 +131,9 @@ async def feed(app: Any, stream: Any, handle: Handle) -> None:
             message, batch = event.message, event.value
             if app.rebalancing or message.generation_id != app.consumer_generation_id:
                 continue
-            with app.consumer.at_work(event):
+            with app.consumer.at_work():
                 upto = await handle(message.tp, batch)
+                app.consumer.finish(event)
                 app.consumer.ack_range(message.tp, batch.after if upto is None else upto, message.generation_id)
     except Exception as cause:  # noqa: BLE001  # crash-only
         await app.crash(cause)

@@ -18,7 +18,10 @@ _ROWS_AT_ONCE = 50_000
 
 
 async def restore(
-    topic: str, rows: Mapping[int, dict[bytes, bytes]], ends: Mapping[int, int], settings: EngineSettings,
+    topic: str,
+    rows: Mapping[int, dict[bytes, bytes]],
+    ends: Mapping[int, int],
+    settings: EngineSettings,
     wanted: Callable[[], bool],
 ) -> int:
     """Fill each partition's rows from the changelog up to its end offset, and return how many records were read.
@@ -46,12 +49,16 @@ async def restore(
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, rows: Mapping[int, dict[bytes, bytes]], todo: dict[TopicPartition, int],
-    patience: float, wanted: Callable[[], bool],
+    consumer: AIOKafkaConsumer,
+    rows: Mapping[int, dict[bytes, bytes]],
+    todo: dict[TopicPartition, int],
+    patience: float,
+    wanted: Callable[[], bool],
 ) -> int:
     count = 0
     clock = asyncio.get_running_loop().time
-    moved, before = clock(), {}
+    moved = clock()
+    before: dict[TopicPartition, int] = {}
     while todo and wanted():
         fetched = await consumer.getmany(*todo, timeout_ms=200, max_records=_ROWS_AT_ONCE)
         for tp, records in fetched.items():

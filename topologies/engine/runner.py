@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from topologies.engine.errors import EngineError
+from topologies.engine.preflight import check
 from topologies.engine.watchdog import Watchdog
 
 log = logging.getLogger("mailgap.worker")
@@ -30,7 +31,7 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
     `extra_services` are mode Services (metrics, health): started before the apps and stopped after them. A process
     that cannot be stopped in `STOP_BOUND` is ended from here.
     """
-    _quiet()
+    _quiet(logging.WARNING)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code, stopped = runner.run(_live(list(apps), list(extra_services)))
         if not stopped:
@@ -41,7 +42,7 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed."""
+    """A faster loop, uvloop's, where it is installed."""
     if importlib.util.find_spec("uvloop") is None:
         return None
     import uvloop  # noqa: PLC0415  # optional
@@ -49,10 +50,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
 
 
-def _quiet() -> None:
+def _quiet(level: int) -> None:
     """Faust and mode tell of their lives in INFO; only their complaints are of use."""
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("faust", "mode", "aiokafka", "topologies.engine"):
+        logging.getLogger(name).setLevel(level)
 
 
 def _unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -73,34 +74,40 @@ async def _live(apps: list[Any], extra: list[Any]) -> tuple[int, bool]:
     await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
     if start.done() and start.exception() is None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    causes = _causes(apps, start)
+    if causes := _causes(apps, start):
+        _say(causes[0])
+        _quiet(logging.CRITICAL)  # what else goes wrong is its consequence
     stopped = await _stop(apps, extra, [start, *ends])
-    causes = causes or _causes(apps, start)
-    for cause in causes[:1]:
-        _say(cause)
+    if not causes and (causes := _causes(apps, start)):
+        _say(causes[0])
     return (1 if causes else 0), stopped
 
 
 async def _start(apps: list[Any], extra: list[Any]) -> None:
     for service in extra:
         await service.maybe_start()
+    await check(apps)
     watchdogs = [Watchdog(app) for app in apps]
     extra.extend(watchdogs)
     await asyncio.gather(*[service.maybe_start() for service in (*apps, *watchdogs)])
 
 
 async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]]) -> bool:
-    """Stop all, the apps at once. False where the bound passed first."""
+    """Stop all. False where the bound passed first; mode swallows cancellations, so it is left running then."""
     for task in tasks:
         task.cancel()
-    try:
-        async with asyncio.timeout(STOP_BOUND):
-            await asyncio.gather(*[app.stop() for app in apps])
-            for service in reversed(extra):
-                await service.stop()
-    except TimeoutError:
-        return False
-    return True
+    ending = asyncio.create_task(_stop_all(apps, extra))
+    done, _ = await asyncio.wait([ending], timeout=STOP_BOUND)
+    for task in done:
+        if (cause := task.exception()) is not None:
+            _say(cause)
+    return bool(done)
+
+
+async def _stop_all(apps: list[Any], extra: list[Any]) -> None:
+    await asyncio.gather(*[app.stop() for app in apps])
+    for service in reversed(extra):
+        await service.stop()
 
 
 def _causes(apps: list[Any], start: asyncio.Task[Any]) -> list[BaseException]:

@@ -119,7 +119,7 @@ class Shard:
     async def retire(self) -> None:
         """No longer ours. Under the lock, since stopping a producer that somebody awaits leaves him waiting for good.
 
-        What is not committed is dropped; the next owner's fence aborts it. StuckError where the lock does not come free.
+        What is not committed is dropped; the next owner's fence aborts it. StuckError where the lock stays taken.
         """
         self.retired = True
         async with self._bound("retire"), self.lock:

@@ -28,6 +28,7 @@ class ShardedStore(Store):  # type: ignore[misc]  # Faust ships no types
     def __post_init__(self) -> None:
         self.shards: dict[int, Shard] = {}
         self.ready = False
+        self.restoring = False
         self.hooks: list[Hook] = []
         self.fence_seconds = 0.0
         self.restore_seconds = 0.0
@@ -76,10 +77,13 @@ class ShardedStore(Store):  # type: ignore[misc]  # Faust ships no types
 
     async def on_recovery_completed(self, *_: Any) -> None:
         """Called by Faust when its recovery has found nothing to do."""
+        self.restoring = True
         try:
             await self._restore(self.shards)
         except Exception as cause:  # noqa: BLE001  # whatever it is, the state is not to be trusted
             await self.app.crash(cause)
+        finally:
+            self.restoring = False
 
     async def _restore(self, shards: dict[int, Shard]) -> None:
         began = time.perf_counter()

@@ -5,13 +5,18 @@ none, a reset by the broker leaves one that is. The client's own position tells 
 step as the records. So a fetch is handed on as a `Stretch` of the log, and never as records alone.
 """
 
+# ruff: noqa: SLF001  # internals of aiokafka; tests/topologies/test_contract.py names each
+
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
+from mode.utils.futures import maybe_set_exception
 
 FETCH_WAIT = 0.2
 """Seconds that a fetch waits where nothing is there. It also bounds how late an idle partition's position is known."""
@@ -25,10 +30,32 @@ class Stretch(NamedTuple):
     end: int
 
 
+class _Thread(WorkerThread):  # type: ignore[misc]  # mode ships no types
+    """A thread whose end by an exception is told to the app, and not printed a second time by `threading`."""
+
+    def run(self) -> None:
+        with suppress(Exception):
+            super().run()
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types
     """Faust's consumer thread with our client settings: committed records only, and any security aiokafka knows."""
 
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+    Worker = _Thread
+
+    async def crash(self, exc: BaseException) -> None:
+        """Called in either thread. The app says it once; mode would say it four times."""
+        self.parent_loop.call_soon_threadsafe(self._fail, exc)
+
+    def _fail(self, exc: BaseException) -> None:
+        maybe_set_exception(self._thread_running, exc)
+        if not self.app.crashed:
+            self.app._crash(exc)
+
+    def on_crash(self, *_: Any, **__: Any) -> None:
+        """Silent: here mode would print a traceback to standard error."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ARG002  # Faust's signature
         app = self.app
         engine = app.engine
         self._assignor = app.assignor if app.tables.changelog_topics else driver.RoundRobinPartitionAssignor

@@ -1,7 +1,7 @@
-"""Ends a process that hangs: records wait, and no offset of theirs moves.
+"""Ends a process that hangs: records wait, and no offset of theirs moves; or it never becomes ready.
 
-Most hangs are bounded where they arise; this one catches those that nobody foresaw. It spares a restore and a
-rebalance, which have bounds of their own, and a broker that cannot be reached: then nobody knows whether records wait.
+Most hangs are bounded where they arise; this one catches those that nobody foresaw. It spares a restore, which has a
+bound of its own, and a Kafka that cannot be reached: then nobody knows whether records wait.
 """
 
 import asyncio
@@ -12,9 +12,27 @@ from faust.types import TP
 from mode import Service
 
 from topologies.engine.errors import StuckError
+from topologies.engine.preflight import check
 
 _LOOKS = 20
 """How often it looks within `watchdog_after`."""
+
+
+class Still:
+    """What has not moved, and since when."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._seen: dict[Any, tuple[int, float]] = {}
+
+    def look(self, at: dict[Any, int], now: float) -> list[Any]:
+        """Those that stand where they stood `patience` seconds ago. Who was not there the last time begins anew."""
+        since: dict[Any, tuple[int, float]] = {}
+        for name, position in at.items():
+            before, when = self._seen.get(name, (-1, now))
+            since[name] = (position, when if before == position else now)
+        self._seen = since
+        return [name for name, (_, when) in since.items() if now - when >= self._patience]
 
 
 class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
@@ -23,36 +41,49 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
     def __init__(self, app: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._app = app
-        self._seen: dict[TP, tuple[int | None, float]] = {}
+        self._patience = app.engine.watchdog_after
+        self._lagging = Still(self._patience)
+        self._waiting = Still(self._patience)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _watch(self) -> None:
-        patience = self._app.engine.watchdog_after
-        while patience and not self.should_stop:
-            await self.sleep(patience / _LOOKS)
-            if stuck := self.look(await self._lagging(), asyncio.get_running_loop().time(), patience):
-                await self._app.crash(StuckError(f"Records wait and nothing moves for {patience:g} s: {stuck}"))
-                return
+        while self._patience and not self.should_stop:
+            await self.sleep(self._patience / _LOOKS)
+            try:
+                await self._look(asyncio.get_running_loop().time())
+            except StuckError as cause:
+                await self._app.crash(cause)
 
-    async def _lagging(self) -> dict[TP, int]:
+    async def _look(self, now: float) -> None:
+        """Raises StuckError where nothing moves that should."""
+        if stuck := self._lagging.look(await self._positions(), now):
+            where = ", ".join(f"{tp.topic}/{tp.partition}" for tp in stuck)
+            raise StuckError(f"Records wait and nothing moves for {self._patience:g} s: {where}")
+        unready = {} if self._ready() or self._restoring() else {"ready": 0}
+        if self._waiting.look(unready, now) and await self._kafka_answers():
+            raise StuckError(f"Kafka answers, but the app is not ready after {self._patience:g} s")
+
+    async def _positions(self) -> dict[TP, int]:
         """Where each partition with a lag stands; none where we are not in a state to say."""
-        app = self._app
-        ready = all(getattr(table.data, "ready", True) for table in app.tables.values())
-        if app.rebalancing or not ready or not app.tables.actives_ready:
+        if not self._ready():
             return {}
         try:
-            at = await app.consumer.position_and_end(app.consumer.assignment())
+            at = await self._app.consumer.position_and_end(self._app.consumer.assignment())
         except (KafkaError, StuckError):
             return {}
         return {tp: position for tp, (position, end) in at.items() if position < end}
 
-    def look(self, lagging: dict[TP, int], now: float, patience: float) -> str:
-        """Which partitions have stood still, with a lag, for too long. Empty: none."""
-        since = {}
-        for tp, position in lagging.items():
-            before, when = self._seen.get(tp, (None, now))
-            since[tp] = (position, when if before == position else now)
-        self._seen = since
-        return ", ".join(
-            f"{tp.topic}/{tp.partition} at {position}" for tp, (position, when) in since.items() if now - when >= patience
-        )
+    def _ready(self) -> bool:
+        app = self._app
+        restored = all(getattr(table.data, "ready", True) for table in app.tables.values())
+        return restored and bool(app.tables.actives_ready) and not app.rebalancing
+
+    def _restoring(self) -> bool:
+        return any(getattr(table.data, "restoring", False) for table in self._app.tables.values())
+
+    async def _kafka_answers(self) -> bool:
+        try:
+            await check([self._app])
+        except (KafkaError, StuckError):
+            return False
+        return True

@@ -1,0 +1,46 @@
+"""`mailgap topics`: makes and checks our topics."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from service.commands.common import Failure, settings_of, settings_options
+from service.edges import topics as kafka
+
+_T = TypeVar("_T")
+
+
+def run_or_fail(work: Coroutine[Any, Any, _T]) -> _T:
+    """Runs it; what is wrong with Kafka is one sentence and exit 1."""
+    try:
+        return asyncio.run(work)
+    except kafka.KafkaUnusableError as error:
+        raise Failure(str(error)) from error
+
+
+@click.group()
+def topics() -> None:
+    """Make and check the topics that mailgap owns."""
+
+
+@topics.command()
+@settings_options("bootstrap_servers", "prefix", "partitions", "replication")
+def create(config: str | None, **flags: Any) -> None:
+    """Make those that are not there, with the partitions, compaction and retention that they need."""
+    made = run_or_fail(kafka.create(settings_of(flags, config)))
+    click.echo("\n".join(f"made {name}" for name in made) or "all topics are there")
+
+
+@topics.command()
+@settings_options("bootstrap_servers", "prefix", "smtp_topics", "ses_topics")
+def check(config: str | None, **flags: Any) -> None:
+    """Say what is wrong with ours, and whether the inputs are there. Exit 1 where anything is."""
+    problems = run_or_fail(kafka.check(settings_of(flags, config)))
+    click.echo("\n".join(problems) or "all topics are as they must be")
+    if problems:
+        sys.exit(1)

@@ -1,0 +1,51 @@
+"""Metrics and health over HTTP, on the loopback unless told otherwise. It serves nothing about any mail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from service.metrics import REGISTRY
+
+State = Callable[[], Mapping[str, str]]
+"""What is not well, as a mapping of part to reason; empty where all is."""
+
+STOP_BOUND: Final = 2.0
+
+
+class HttpServer:
+    """`/metrics`, `/healthz` (alive) and `/readyz` (restored and assigned), each of the latter with a JSON body."""
+
+    def __init__(self, bind: tuple[str, int], alive: State, ready: State) -> None:
+        """`alive` and `ready` are asked at every request; a loop that is stuck cannot answer, which is the point."""
+        self._bind, self._alive, self._ready = bind, alive, ready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listens. Raises `OSError` where the address is taken."""
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/healthz", lambda _: self._state(self._alive))
+        app.router.add_get("/readyz", lambda _: self._state(self._ready))
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_BOUND)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *self._bind).start()
+
+    async def stop(self) -> None:
+        """Stops listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        await asyncio.sleep(0)
+        return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
+
+    async def _state(self, state: State) -> web.Response:
+        wrong = dict(state())
+        body = {"status": "not well" if wrong else "ok", "reasons": wrong}
+        return web.json_response(body, status=503 if wrong else 200)

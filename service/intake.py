@@ -1,0 +1,169 @@
+"""What ingest makes of a batch of input records: facts by partition, dead letters, and news of the feeds. Pure.
+
+A batch's facts of one name are joined before they are sent, and all that goes to one partition travels as one record:
+that is what makes it fast. A repeat of a batch makes the same facts, so at-least-once delivery is harmless.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from service import facts_record
+from service.facts import (
+    Accepted,
+    Delayed,
+    Delivered,
+    Engaged,
+    Fact,
+    Instant,
+    Name,
+    Parsed,
+    Reason,
+    Sent,
+    Sighting,
+    Source,
+    Unparsable,
+)
+from service.facts_record import FactsRecord
+from service.feeds import Listener
+from service.parsing.ses import parse_ses
+from service.parsing.ses_id import id_clock
+from service.parsing.smtp import SmtpContext, parse_smtp
+from service.privacy import Pseudonyms
+
+LARGEST: Final = 500_000
+"""Bytes of a facts record beyond which it is cut in two: well under what a broker takes by default."""
+
+
+class Input(Protocol):
+    """A record as aiokafka hands it out; `timestamp` in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Dead(NamedTuple):
+    """A record for the dead letters, and why."""
+
+    record: Input
+    why: Unparsable
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What a batch yielded."""
+
+    fragments: dict[int, dict[Name, dict[Fact, Sighting]]] = field(default_factory=dict)
+    """By partition of the facts topic, by name: facts with their earliest sightings."""
+    dead: list[Dead] = field(default_factory=list)
+    results: Counter[str] = field(default_factory=Counter)
+    last_record_at: Instant = 0
+    delay: int = 0
+    """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
+
+    def records(self) -> Iterable[tuple[int, bytes]]:
+        """The facts records, as (partition, value)."""
+        for partition, names in sorted(self.fragments.items()):
+            fragments = [(name, list(facts.items())) for name, facts in names.items()]
+            for value in packed(fragments):
+                yield partition, value
+
+
+def packed(fragments: list[tuple[Name, list[tuple[Fact, Sighting]]]]) -> Iterable[bytes]:
+    """Facts records that hold the fragments, each of a size that a broker takes."""
+    value = facts_record.pack(FactsRecord(fragments))
+    if len(value) <= LARGEST:
+        yield value
+        return
+    if len(fragments) > 1:
+        middle = len(fragments) // 2
+        halves = fragments[:middle], fragments[middle:]
+    else:
+        ((name, facts),) = fragments
+        middle = len(facts) // 2
+        if not middle:  # one fact is bounded by what a parser takes
+            yield value
+            return
+        halves = [(name, facts[:middle])], [(name, facts[middle:])]
+    for half in halves:
+        yield from packed(half)
+
+
+class Intake:
+    """Reads batches of one source."""
+
+    def __init__(
+        self,
+        source: Source,
+        partition_of: Callable[[Name], int],
+        context: SmtpContext,
+        pseudonyms: Pseudonyms | None,
+        *,
+        link: bool = True,
+    ) -> None:
+        """`partition_of` places a name; without `pseudonyms` addresses stay as they are."""
+        self._source, self._partition_of, self._context = source, partition_of, context
+        self._pseudonyms, self._link = pseudonyms, link
+        self.listener = Listener()
+
+    def take(self, records: Iterable[Input], now: Instant) -> Harvest:
+        """One batch. A record from the future is counted as now (rule 19)."""
+        harvest = Harvest()
+        for record in records:
+            self._read(record, now, harvest)
+        return harvest
+
+    def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
+        seen = min(record.timestamp, now)
+        harvest.last_record_at = max(harvest.last_record_at, seen)
+        parsed, trouble = self._parse(record.value or b"", seen)
+        if trouble is not None:
+            harvest.dead.append(Dead(record, trouble))
+            harvest.results["dead_letter"] += 1
+        if not parsed.facts:
+            harvest.results["ignored"] += trouble is None
+            return
+        harvest.results["facts"] += 1
+        facts = self._hidden(parsed.facts)
+        sighting = Sighting(seen, f"{record.topic}/{record.partition}/{record.offset}")
+        harvest.delay = max(harvest.delay, _delay(facts, seen))
+        self.listener.hear(facts, sighting)
+        for name, fact in facts:
+            self._keep(harvest, name, fact, sighting)
+
+    def _parse(self, value: bytes, seen: Instant) -> tuple[Parsed, Unparsable | None]:
+        try:
+            if self._source is Source.SMTP:
+                return parse_smtp(value, seen, self._context)
+            return parse_ses(value, seen, link=self._link)
+        except Exception as bug:  # noqa: BLE001 a parser never raises; if one does, its record must not stop the rest
+            return Parsed([]), Unparsable(Reason.INTERNAL_ERROR, type(bug).__name__)
+
+    def _hidden(self, facts: list[tuple[Name, Fact]]) -> list[tuple[Name, Fact]]:
+        hide = self._pseudonyms
+        return facts if hide is None else [(hide.name(name), hide.fact(fact)) for name, fact in facts]
+
+    def _keep(self, harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
+        names = harvest.fragments.setdefault(self._partition_of(name), {})
+        known = names.setdefault(name, {})
+        before = known.get(fact)
+        if before is None or sighting < before:
+            known[fact] = sighting
+
+
+def _delay(facts: list[tuple[Name, Fact]], seen: Instant) -> int:
+    """How long the record's news was on its way, by clocks that can be trusted: SES's own, never a provider's."""
+    clocks = [
+        (id_clock(fact.ses_id) or 0) if isinstance(fact, Accepted) else fact.at
+        for _, fact in facts
+        if isinstance(fact, Accepted | Sent | Delivered | Delayed | Engaged)
+    ]
+    latest = max(clocks, default=0)
+    return max(seen - latest, 0) if latest else 0

@@ -1,0 +1,172 @@
+"""The correlate role: facts -> trails -> verdicts, exactly once.
+
+Each facts partition is a shard with a `Correlator` over its rows. All that a step changes or says becomes visible in
+one transaction; what one name tells another goes to the facts topic before it, since it may come twice but never not.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from service import facts_record
+from service.contract import cloudevents, dead_letter
+from service.correlate import Correlator, Outputs, PartitionCountError
+from service.documents import Documents
+from service.facts import Fact, Name, Reason, Sighting, Source
+from service.facts_record import FactsRecord
+from service.intake import packed
+from service.metrics import (
+    COMMIT_SECONDS,
+    DEAD_LETTERS,
+    GAPS_OPEN,
+    OPEN_MAILS,
+    RESTORE_SECONDS,
+    ROWS,
+    SHARDS_OWNED,
+    WATERMARK,
+    count,
+    release,
+)
+from service.policy import Policy
+from service.rows import UnknownVersionError
+from service.settings import Settings
+from topologies.app import build_app, input_topic, trails_table
+from topologies.engine.app import App
+from topologies.engine.batch import Batch
+from topologies.engine.errors import EngineError
+from topologies.engine.loop import ask_with, committer, run
+from topologies.engine.partitions import partition_of
+from topologies.engine.sender import Sender
+from topologies.engine.settings import EngineSettings
+from topologies.engine.shard import Shard
+from topologies.engine.table import ShardedTable
+
+
+class ShardRows:
+    """A shard's rows as the correlator wants them."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self.get, self.items = shard.rows.get, shard.rows.items
+        self.put, self.remove = shard.put, shard.remove
+
+
+class Judge:
+    """What stands in `shard.local`: the correlator, and what it counted since the last commit."""
+
+    def __init__(self, shard: Shard, settings: Settings, engine: EngineSettings, policy: Policy) -> None:
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        sources = [s for s, t in ((Source.SMTP, settings.smtp_topics), (Source.SES, settings.ses_topics)) if t]
+        try:
+            self.correlator = Correlator(ShardRows(shard), policy, Documents(), sources, engine.partitions)
+        except (PartitionCountError, UnknownVersionError) as error:
+            raise EngineError(f"{settings.topics.changelog}/{shard.partition}: {error}") from error
+
+
+def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> None:
+    """One batch of facts: an ordinary function, which changes the shard and nothing else."""
+    judge: Judge = shard.local
+    try:
+        records = [facts_record.unpack(record.value) for record in batch.records if record.value]
+    except UnknownVersionError as error:
+        raise EngineError(f"{settings.topics.facts}/{shard.partition}: {error}") from error
+    judge.correlator.take(records)
+    said = judge.correlator.drain()
+    judge.counts.update(said.counts)
+    _publish(settings, shard, said)
+    _tell(settings, partitions, shard, said)
+    for name, facts, why in said.failures:
+        _bury(settings, shard, batch, name, facts, why)
+
+
+def _publish(settings: Settings, shard: Shard, said: Outputs) -> None:
+    topics = settings.topics
+    for topic, event, documents in (
+        (topics.correlated, cloudevents.CORRELATED, said.correlated),
+        (topics.gaps, cloudevents.GAP, said.gaps),
+    ):
+        for key, revision, value in documents:
+            headers = cloudevents.headers(event, key, revision, value, prefix=settings.prefix)
+            shard.emit(topic, key.encode(), value, headers=headers)
+
+
+def _tell(settings: Settings, partitions: int, shard: Shard, said: Outputs) -> None:
+    """What names tell each other, as facts records: one a partition."""
+    by_partition: dict[int, dict[Name, list[tuple[Fact, Sighting]]]] = {}
+    for message in said.messages:
+        names = by_partition.setdefault(partition_of(message.name, partitions), {})
+        names.setdefault(message.name, []).append((message.fact, message.sighting))
+    for where, names in by_partition.items():
+        shard.asks += [(settings.topics.facts, where, b"", value) for value in packed(list(names.items()))]
+
+
+def _bury(
+    settings: Settings, shard: Shard, batch: Batch, name: Name, facts: list[tuple[Fact, Sighting]], why: str
+) -> None:
+    """A fragment on which the core failed (rule 23): kept for repair, in the same transaction, and paged for."""
+    letter = dead_letter.DeadLetter(
+        topic=settings.topics.facts,
+        partition=shard.partition,
+        offset=batch.first,
+        timestamp=max((sighting.seen for _, sighting in facts), default=0),
+        reason=Reason.INTERNAL_ERROR,
+        stage=f"correlate: {why[:200]}",
+        version=release(),
+    )
+    value = facts_record.pack(FactsRecord([(name, facts)]))
+    shard.emit(settings.topics.dead_letters, name, value, headers=dead_letter.headers(letter))
+    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR).inc()
+
+
+def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) -> App:
+    """The correlate role's app."""
+    app = build_app("correlate", engine)
+    table = trails_table(app)
+    sender = Sender(engine)
+
+    @table.on_restored
+    def restored(shards: Mapping[int, Shard]) -> None:
+        for shard in shards.values():
+            shard.local = Judge(shard, settings, engine, policy)
+        RESTORE_SECONDS.set(table.restored[1])
+        gauge(table)
+
+    def committed(shard: Shard, seconds: float) -> None:
+        COMMIT_SECONDS.observe(seconds)
+        judge: Judge = shard.local
+        counts, judge.counts = judge.counts, Counter()
+        count(counts)
+        gauge(table)
+
+    @app.agent(input_topic(app, settings.topics.facts))
+    async def correlate(stream: Any) -> None:
+        await run(table, stream, partial(step, settings, engine.partitions))
+
+    @app.task
+    async def commits() -> None:
+        await committer(table, before_commit=ask_with(sender), after_commit=committed)
+
+    @app.on_partitions_revoked.connect
+    async def revoked(*_: Any, **__: Any) -> None:
+        gauge(table)
+
+    return app
+
+
+def gauge(table: ShardedTable) -> None:
+    """What the shards we own hold; their sum over all workers is the truth, so a shard we lost counts for nothing."""
+    judges = [shard.local.correlator for shard in table.shards.values() if shard.local is not None]
+    SHARDS_OWNED.set(len(judges))
+    ROWS.set(sum(len(shard.rows) for shard in table.shards.values()))
+    OPEN_MAILS.set(sum(judge.waiting for judge in judges))
+    open_gaps: Counter[tuple[str, str]] = Counter()
+    for judge in judges:
+        open_gaps.update(judge.open_gaps)
+    GAPS_OPEN.clear()
+    for (kind, stream), number in open_gaps.items():
+        GAPS_OPEN.labels(kind, stream).set(number)
+    for source in Source:
+        spoken = [judge.spoken(source) for judge in judges]
+        if spoken:
+            WATERMARK.labels(source).set(min(spoken) / 1000)
