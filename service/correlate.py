@@ -7,28 +7,20 @@ over rows of bytes: no I/O, no clock, no logging. Everything it does follows fro
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import ItemsView, Iterable
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
-from service import announce, judge_mail, judge_submission, rows
-from service.contract.enums import FINAL
+from service import rows
 from service.documents import Documents
-from service.facts import Described, Fact, Instant, Name, Sighting, Source
+from service.facts import Fact, Instant, Name, Sighting, Source
 from service.facts_record import FactsRecord
-from service.lives import Life, lives
-from service.pairing import answers
-from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock
 from service.policy import Policy
-from service.providers import provider
-from service.rows import Book, GapState, Row
+from service.rows import Row
+from service.ruling import Outputs, Ruling, digest
 from service.trail import Trail, collect, join
-from service.verdicts import Due, Message, Verdict
 from service.watermarks import NEVER, Watermark, Watermarks
 
 MARKS: Final = b"\0marks"
@@ -51,37 +43,6 @@ class RowStore(Protocol):
         """Every row that is kept."""
 
 
-class Published(NamedTuple):
-    """A document to publish: its key (mail or gap id), its revision and its JSON."""
-
-    key: str
-    revision: int
-    value: bytes
-
-
-@dataclass(slots=True)
-class Outputs:
-    """What a step has to say, in order; taken and emptied by the caller."""
-
-    correlated: list[Published] = field(default_factory=list)
-    gaps: list[Published] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-    failures: list[tuple[Name, list[tuple[Fact, Sighting]], str]] = field(default_factory=list)
-    """Fragments on which the core itself failed (rule 23): for the dead letters, as `internal_error`."""
-    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Increments of counters: (metric, label values...)."""
-
-
-    def mark(self) -> tuple[int, int, int]:
-        """How much was said by now."""
-        return len(self.correlated), len(self.gaps), len(self.messages)
-
-    def cut(self, mark: tuple[int, int, int]) -> None:
-        """Takes back what was said since the mark."""
-        correlated, gaps, messages = mark
-        del self.correlated[correlated:], self.gaps[gaps:], self.messages[messages:]
-
-
 class Meta(msgspec.Struct, array_like=True):
     """What a shard's state was made with."""
 
@@ -100,12 +61,10 @@ class Correlator:
         self, store: RowStore, policy: Policy, documents: Documents, sources: Iterable[Source], partitions: int = 1
     ) -> None:
         """Takes over the rows that are there: rebuilds the deadlines, and re-judges what a changed policy concerns."""
-        self.store, self.policy, self.documents, self.partitions = store, policy, documents, partitions
-        self.outputs = Outputs()
-        self.open_gaps: Counter[tuple[str, str]] = Counter()
-        """Gaps announced and not yet ended, by kind and stream."""
+        self.store, self.policy, self.partitions = store, policy, partitions
         self.marks = self._load_marks()
         self.marks.configured, self.marks.partitions = tuple(sources), partitions
+        self.ruling = Ruling(policy, documents, self.marks)
         self._heaps: dict[Source, list[tuple[Instant, Name]]] = {Source.SMTP: [], Source.SES: []}
         self._windows: dict[Instant, list[Name]] = {}
         self._spoken: dict[Source, Instant] = {}
@@ -143,7 +102,7 @@ class Correlator:
 
     def drain(self) -> Outputs:
         """What there is to say since the last call."""
-        said, self.outputs = self.outputs, Outputs()
+        said, self.ruling.outputs = self.ruling.outputs, Outputs()
         return said
 
     @property
@@ -177,7 +136,7 @@ class Correlator:
         at = clock if clock is not None else min(sighting.seen for _, sighting in facts)
         window = at - at % self.policy.window
         if clock is not None and self._expired(window):
-            self._publish_late(name, facts)
+            self.ruling.publish_late(name, facts)
             return None
         return Row(window)
 
@@ -189,112 +148,17 @@ class Correlator:
 
     def _judge(self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]]) -> None:
         """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
-        said = self.outputs.mark()
+        outputs = self.ruling.outputs
+        said = outputs.mark()
         try:
-            due = self._judged(name, row, trail)
+            due = self.ruling.rule(name, row, trail)
             before, row.due = row.due, sorted({(d.source, d.at) for d in due})
             self.store.put(name, rows.pack(row))
         except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
-            self.outputs.cut(said)  # what was half said is not said
-            self.outputs.failures.append((name, facts, repr(failure)))
+            outputs.cut(said)  # what was half said is not said
+            outputs.failures.append((name, facts, repr(failure)))
             return
         self._schedule(name, row, before)
-
-    def _judged(self, name: Name, row: Row, trail: Trail) -> Iterable[Due]:
-        kind, text = name[:2], name[2:].decode()
-        if kind == b"S:":
-            verdict = judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
-            self._announce(row.books.setdefault(verdict.mail_id, Book()), verdict)
-            return verdict.due
-        if kind == b"Q:":
-            return self._judge_submission(row, text, trail)
-        return self._answer(row, trail)
-
-    def _judge_submission(self, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
-        before, row.flying = row.flying, 0
-        due = [due for life in lives(submission, trail) for due in self._judge_life(row, life)]
-        if before != row.flying:
-            for last_line, change in ((before, -1), (row.flying, 1)):
-                if last_line:
-                    self.marks.fly(submission, last_line, change)
-        return due
-
-    def _judge_life(self, row: Row, life: Life) -> Iterable[Due]:
-        mail_id, book = _book(row, life)
-        sub = judge_submission.read(life, mail_id)
-        verdict = judge_submission.judge(sub, self.marks, self.policy)
-        if judge_submission.waits(sub):
-            row.flying = max(row.flying, judge_submission.last_line(sub))
-        self._tell(book, judge_submission.tells(sub))
-        question, due = judge_submission.ask(sub, self.marks, self.policy)
-        if question is not None and not book.asked:
-            book.asked = True
-            self.outputs.messages.append(question)
-        if verdict.worth_publishing or book.revision:
-            self._announce(book, verdict)
-        if not book.untouched:
-            row.books[mail_id] = book
-        return (*verdict.due, *due)
-
-    def _tell(self, book: Book, messages: list[Message]) -> None:
-        if not messages:
-            return
-        digest = _digest(msgspec.msgpack.encode([(m.name, m.fact) for m in messages]))
-        if digest != book.told:
-            book.told = digest
-            self.outputs.messages += messages
-
-    def _answer(self, row: Row, trail: Trail) -> Iterable[Due]:
-        said, due = answers(trail, self.marks, self.policy)
-        for message in said:
-            fact = message.fact
-            submission, ses_id = getattr(fact, "submission", ""), getattr(fact, "ses_id", "")
-            before = row.answers.get(submission)
-            if before is None or (ses_id and before != ses_id):
-                row.answers[submission] = ses_id
-                self.outputs.messages.append(message)
-        return due
-
-    # -- what goes out -----------------------------------------------------------------------------------------------
-
-    def _announce(self, book: Book, verdict: Verdict) -> None:
-        for gap_id, gap in announce.update(book, verdict):
-            self._publish_gap(gap_id, gap, verdict)
-        body = self.documents.correlated(verdict, book, evidence=False)
-        digest = _digest(body)
-        if digest == book.digest:
-            return
-        book.digest = digest
-        book.revision += 1
-        self._count_outcomes(book, verdict)
-        document = self.documents.correlated(verdict, book, evidence=True)
-        self.outputs.correlated.append(Published(verdict.mail_id, book.revision, document))
-
-    def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
-        self.outputs.gaps.append(Published(gap_id, gap.revision, self.documents.gap(gap_id, gap, verdict)))
-        self.open_gaps[gap.kind, gap.stream] += 1 if gap.resolution is None else -1
-        if gap.resolution is None:
-            self.outputs.counts["gaps_opened", gap.kind, gap.cause, gap.stream] += 1
-        else:
-            self.outputs.counts["gaps_resolved", gap.kind, gap.resolution, gap.stream] += 1
-
-    def _count_outcomes(self, book: Book, verdict: Verdict) -> None:
-        for recipient in verdict.recipients:
-            if recipient.outcome in FINAL and recipient.address not in book.final:
-                book.final.append(recipient.address)
-                labels = (verdict.stream, provider(domain(recipient.address)))
-                self.outputs.counts["outcomes", recipient.outcome, *labels] += 1
-
-    def _publish_late(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> None:
-        """Rule 7: what comes after the row is gone is published by itself, and overwrites nothing."""
-        for fact, sighting in facts:
-            if isinstance(fact, Described):
-                continue  # every event repeats it; it says nothing of its own
-            mail = judge_mail.read(name[2:].decode(), Trail({fact: sighting}))
-            verdict = judge_mail.judge(mail, Watermarks(configured=()), self.policy)
-            key = f"{mail.ses_id}#late#{_digest(msgspec.msgpack.encode(fact)).hex()}"
-            document = self.documents.correlated(verdict, Book(revision=1), partial=True)
-            self.outputs.correlated.append(Published(key, 1, document))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -332,26 +196,9 @@ class Correlator:
             until = max([*later, stays]) - self.policy.longest - self.policy.keep
             self._windows.setdefault(until - until % self.policy.window, []).append(name)
             return
-        self._close(name, row)
+        self.ruling.close(name, row, self._all_spoken())
         self.store.remove(name)
-        self.outputs.counts["rows_dropped",] += 1
-
-    def _close(self, name: Name, row: Row) -> None:
-        trail = Trail(dict(row.facts))
-        for mail_id, book in row.books.items():
-            verdict = self._verdict(name, mail_id, row, trail)
-            if verdict is not None:
-                for gap_id, gap in announce.close(book, self._all_spoken()):
-                    self._publish_gap(gap_id, gap, verdict)
-
-    def _verdict(self, name: Name, mail_id: str, row: Row, trail: Trail) -> Verdict | None:
-        text = name[2:].decode()
-        if name[:2] == b"S:":
-            return judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
-        for life in lives(text, trail):
-            if _book(row, life)[0] == mail_id:
-                return judge_submission.judge(judge_submission.read(life, mail_id), self.marks, self.policy)
-        return None
+        self.ruling.outputs.counts["rows_dropped",] += 1
 
     # -- after a restart ---------------------------------------------------------------------------------------------
 
@@ -366,7 +213,7 @@ class Correlator:
         return marks
 
     def _restore(self) -> None:
-        policy = _digest(self.policy.fingerprint.encode())
+        policy = digest(self.policy.fingerprint.encode())
         stored = self.store.get(META)
         meta = msgspec.msgpack.decode(stored, type=Meta) if stored is not None else None
         if meta is not None and meta.partitions != self.partitions:
@@ -379,10 +226,13 @@ class Correlator:
                 row = rows.unpack(data)
                 self._windows.setdefault(row.window, []).append(name)
                 for source, at in row.due:
-                    self._heaps[source].append((at, name))
+                    if at > self._spoken[source]:
+                        self._heaps[source].append((at, name))
                 if row.flying:
                     self.marks.fly(name[2:].decode(), row.flying, 1)
-                self.open_gaps.update((gap.kind, gap.stream) for book in row.books.values() for gap in book.open())
+                self.ruling.open_gaps.update(
+                    (gap.kind, gap.stream) for book in row.books.values() for gap in book.open()
+                )
         for heap in self._heaps.values():
             heapq.heapify(heap)
         if meta is None or meta.policy != policy:
@@ -390,15 +240,3 @@ class Correlator:
             if meta is not None:
                 for name in [name for name, _ in self.store.items() if name[:1] != b"\0"]:
                     self._rejudge(name)
-
-
-def _book(row: Row, life: Life) -> tuple[str, Book]:
-    """The life's mail id and book: once something was said of it, its id stays, whatever earlier line turns up."""
-    for mail_id, book in row.books.items():
-        if life.first // 1000 <= int(mail_id.rpartition("@")[2]) <= life.last // 1000:
-            return mail_id, book
-    return life.mail_id, Book()
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=8).digest()

@@ -13,7 +13,7 @@ from service.contract.correlated import Correlated, Detail, GapEntry, Recipient,
 from service.contract.enums import GapKind, Outcome, VerdictCause
 from service.contract.enums import GapState as State
 from service.contract.gap import GapRecord
-from service.contract.wire import encode, timestamp
+from service.contract.wire import timestamp
 from service.explain import (
     RUNBOOKS,
     Circumstances,
@@ -75,63 +75,59 @@ class Documents:
     runbooks: str = RUNBOOKS
     historic: bool = False
 
-    def correlated(self, verdict: Verdict, book: Book, *, evidence: bool = True, partial: bool = False) -> bytes:
+    def correlated(self, verdict: Verdict, book: Book, *, evidence: bool = True, partial: bool = False) -> Correlated:
         """The correlated record. Without `evidence`: what is compared to tell whether anything changed."""
         said = self._explain(verdict, book)
-        return encode(
-            Correlated(
-                mail_id=verdict.mail_id,
-                ses_message_id=verdict.ses_id,
-                message_id_header=_bracketed(verdict.message_id),
-                queue_ids=verdict.queue_ids,
-                stream=verdict.stream,
-                region=verdict.region,
-                sender=verdict.sender,
-                submitted_at=_time(verdict.submitted_at),
-                accepted_at=_time(verdict.accepted_at),
-                revision=max(book.revision, 1) if evidence else 1,
-                recipients=tuple(_recipient(r) for r in verdict.recipients),
-                gaps=tuple(_gap_entry(gap_id, gap) for gap_id, gap in _in_order(book)),
-                ses_mails=verdict.ses_mails,
-                superseded_by=verdict.superseded_by,
-                partial=partial,
-                held=verdict.held,
-                historic=self.historic,
-                verdict=VerdictEntry(
-                    stage=said.stage, cause=said.cause, explanation=said.explanation, next_step=said.next_step
-                ),
-                trail=_trail(verdict, evidence=evidence),
-            )
+        return Correlated(
+            mail_id=verdict.mail_id,
+            ses_message_id=verdict.ses_id,
+            message_id_header=_bracketed(verdict.message_id),
+            queue_ids=verdict.queue_ids,
+            stream=verdict.stream,
+            region=verdict.region,
+            sender=verdict.sender,
+            submitted_at=_time(verdict.submitted_at),
+            accepted_at=_time(verdict.accepted_at),
+            revision=max(book.revision, 1) if evidence else 1,
+            recipients=tuple(_recipient(r) for r in verdict.recipients),
+            gaps=tuple(_gap_entry(gap_id, gap) for gap_id, gap in _in_order(book)),
+            ses_mails=verdict.ses_mails,
+            superseded_by=verdict.superseded_by,
+            partial=partial,
+            held=verdict.held,
+            historic=self.historic,
+            verdict=VerdictEntry(
+                stage=said.stage, cause=said.cause, explanation=said.explanation, next_step=said.next_step
+            ),
+            trail=_trail(verdict, evidence=evidence),
         )
 
-    def gap(self, gap_id: str, gap: GapState, verdict: Verdict, *, historic: bool = False) -> bytes:
+    def gap(self, gap_id: str, gap: GapState, verdict: Verdict, *, historic: bool = False) -> GapRecord:
         """The gap record of one change."""
         about = next((r for r in verdict.recipients if r.address == gap.recipient), None)
         said = explain(gap.cause, _circumstances(verdict, about), runbooks=self.runbooks)
         where = domain(gap.recipient or (verdict.recipients[0].address if verdict.recipients else ""))
-        return encode(
-            GapRecord(
-                gap_id=gap_id,
-                state=_state(gap),
-                revision=gap.revision,
-                kind=gap.kind,
-                cause=gap.cause,
-                mail_id=verdict.mail_id,
-                ses_message_id=verdict.ses_id,
-                message_id_header=_bracketed(verdict.message_id),
-                recipient=gap.recipient,
-                provider=provider(where),
-                stream=gap.stream,
-                region=verdict.region,
-                deadline=timestamp(gap.deadline),
-                opened_at=timestamp(gap.opened_at),
-                resolved_at=_time(gap.resolved_at),
-                resolution=gap.resolution,
-                explanation=said.explanation,
-                next_step=said.next_step,
-                runbook_url=said.runbook_url,
-                historic=historic or self.historic,
-            )
+        return GapRecord(
+            gap_id=gap_id,
+            state=_state(gap),
+            revision=gap.revision,
+            kind=gap.kind,
+            cause=gap.cause,
+            mail_id=verdict.mail_id,
+            ses_message_id=verdict.ses_id,
+            message_id_header=_bracketed(verdict.message_id),
+            recipient=gap.recipient,
+            provider=provider(where),
+            stream=gap.stream,
+            region=verdict.region,
+            deadline=timestamp(gap.deadline),
+            opened_at=timestamp(gap.opened_at),
+            resolved_at=_time(gap.resolved_at),
+            resolution=gap.resolution,
+            explanation=said.explanation,
+            next_step=said.next_step,
+            runbook_url=said.runbook_url,
+            historic=historic or self.historic,
         )
 
     def _explain(self, verdict: Verdict, book: Book) -> Explanation:
@@ -206,7 +202,9 @@ def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumst
 
 
 def _recipient(r: RecipientVerdict) -> Recipient:
-    return Recipient(address=r.address, domain=domain(r.address), outcome=r.outcome, at=_time(r.at), detail=_detail(r.fact))
+    return Recipient(
+        address=r.address, domain=domain(r.address), outcome=r.outcome, at=_time(r.at), detail=_detail(r.fact)
+    )
 
 
 def _detail(fact: Fact | None) -> Detail:

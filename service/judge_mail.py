@@ -7,8 +7,10 @@ looks at a clock, and dates every fact by its own time, never by its arrival.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeVar, cast
+
+import msgspec
 
 from service.contract.enums import FINAL, GapKind, Outcome, Resolution
 from service.facts import (
@@ -38,7 +40,7 @@ from service.parsing.addresses import domain
 from service.parsing.ses_id import accepted_at, id_clock
 from service.parsing.ses_id import region as region_of
 from service.policy import Attributes, Policy, Stream
-from service.trail import Trail, order
+from service.trail import Trail, in_order, order
 from service.verdicts import Due, Gap, RecipientVerdict, Verdict
 from service.watermarks import Watermarks
 
@@ -59,8 +61,7 @@ _RANK: Final[dict[type, int]] = {
 _F = TypeVar("_F", Described, Accepted, Told)
 
 
-@dataclass(slots=True)
-class Fate:
+class Fate(msgspec.Struct):
     """One recipient's state, since when, by which fact; and when it first became final."""
 
     outcome: Outcome = Outcome.PENDING
@@ -81,8 +82,7 @@ class Fate:
             self.final_at = fact.at
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True):
     """What a mail's facts add up to."""
 
     ses_id: str
@@ -106,7 +106,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
     """Adds up a mail's facts."""
     described = _sorted(trail, Described)
     accepted_lines, told = _sorted(trail, Accepted), _sorted(trail, Told)
-    events = sorted((f for f in trail.facts if type(f) in _RANK), key=lambda f: (f.at, _RANK[type(f)], order(f)[1]))
+    events = in_order((fact for fact in trail.facts if type(fact) in _RANK), _rank)
     accepted = _accepted(ses_id, trail, [*described, *accepted_lines])
     offset = _correction(ses_id, accepted_lines)
     fates = {address: Fate() for address in _recipients(described, accepted_lines, told)}
@@ -128,13 +128,21 @@ def read(ses_id: str, trail: Trail) -> Mail:
         fates=fates,
         first_event=min((event.at for event in events), default=None),
         logged=bool(accepted_lines or told),
-        facts=tuple(
-            sorted(
-                ((f.at + (offset if getattr(f, "floating", False) else 0), f, s) for f, s in trail.facts.items()),
-                key=lambda item: (item[0], order(item[1])[1]),
-            )
-        ),
+        facts=_evidence(trail, offset),
     )
+
+
+def _rank(fact: Fact) -> int:
+    return _RANK[type(fact)]
+
+
+def _evidence(trail: Trail, offset: int) -> tuple[tuple[Instant, Fact, Sighting], ...]:
+    """All facts by corrected time; those of one instant in a fixed order of their kinds, then by content."""
+    dated = [(f.at + (offset if getattr(f, "floating", False) else 0), f, s) for f, s in trail.facts.items()]
+    dated.sort(key=lambda item: (item[0], type(item[1]).__name__))
+    if any(a[0] == b[0] and type(a[1]) is type(b[1]) for a, b in pairwise(dated)):
+        dated.sort(key=lambda item: (item[0], type(item[1]).__name__, order(item[1])[1]))
+    return tuple(dated)
 
 
 def _sorted(trail: Trail, kind: type[_F]) -> list[_F]:

@@ -5,8 +5,9 @@ The gap is `sent_no_ses_id`: at once on a final refusal, else at the hand-off de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from service.contract.enums import GapKind, Outcome, Resolution
 from service.facts import (
@@ -57,8 +58,7 @@ _ENDS: Final = {
 }
 
 
-@dataclass(slots=True)
-class Leg:
+class Leg(msgspec.Struct):
     """One recipient on the way to SES. `at` is when the state was entered, by record time."""
 
     state: Handoff = Handoff.PENDING
@@ -69,8 +69,7 @@ class Leg:
     refused_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True):
     """What a life's lines add up to. Times named `_seen` are record times; the others are the log's, corrected."""
 
     life: Life
@@ -203,6 +202,17 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
 def last_line(sub: Submission) -> Instant:
     """When the log last spoke of this mail, by record time."""
     return max(seen.seen for fact, seen in sub.life.facts if not isinstance(fact, Answered))
+
+
+def well(sub: Submission, policy: Policy) -> bool:
+    """Every recipient has its id, and had it in time: there is nothing to judge, and nothing to publish (rule 11)."""
+    legs = sub.legs.values()
+    deadline = sub.started_seen + policy.shortest_handoff
+    return bool(legs) and all(
+        leg.state is Handoff.ELSEWHERE
+        or (leg.state is Handoff.ACCEPTED and not leg.found and leg.refused_at is None and leg.at <= deadline)
+        for leg in legs
+    )
 
 
 def stream_of(sub: Submission, policy: Policy) -> Stream:

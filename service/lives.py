@@ -6,8 +6,9 @@ independent of the order in which the lines came.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from service.facts import (
     Accepted,
@@ -24,7 +25,7 @@ from service.facts import (
     Started,
     Unconfirmed,
 )
-from service.trail import Trail, order
+from service.trail import Trail, in_order, order
 
 # Lines of one second are put into the order in which a mail server writes them.
 _RANK: Final[dict[type, int]] = {
@@ -40,8 +41,7 @@ _RANK: Final[dict[type, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(msgspec.Struct, frozen=True):
     """One mail's facts under a queue id, in order of the log's own clock."""
 
     submission: str
@@ -57,8 +57,9 @@ class Life:
 
 def lives(submission: str, trail: Trail) -> list[Life]:
     """The lives in order of time; answers from the Message-ID go to the life that asked."""
-    lines = [(fact, seen) for fact, seen in trail.facts.items() if type(fact) in _RANK]
-    lines.sort(key=lambda item: (item[0].at, _RANK[type(item[0])], order(item[0])[1]))
+    known = trail.facts
+    spoken = in_order((fact for fact in known if type(fact) in _RANK), _rank)
+    lines = [(fact, known[fact]) for fact in spoken]
     runs: list[list[tuple[Fact, Sighting]]] = []
     open_ = False
     for item in lines:
@@ -69,6 +70,10 @@ def lives(submission: str, trail: Trail) -> list[Life]:
         runs[-1].append(item)
         open_ = not isinstance(item[0], Closed) or item[0].how == "requeued"
     return [_life(submission, run, trail) for run in runs]
+
+
+def _rank(fact: Fact) -> int:
+    return _RANK[type(fact)]
 
 
 def _only_started(run: list[tuple[Fact, Sighting]]) -> bool:

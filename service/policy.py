@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import msgspec
+
 from service.facts import HOUR, MINUTE, SECOND, Instant
 
 DAY: Final = 24 * HOUR
@@ -43,8 +45,7 @@ class Deadlines:
         return max(usual, min(expires, accepted + SES_LIFETIME))
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What a stream may be chosen by; empty where unknown."""
 
     configuration_set: str = ""
@@ -60,12 +61,11 @@ class Attributes:
         return str(getattr(self, key))
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """A named kind of mail with deadlines of its own."""
 
     name: str
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    deadlines: Deadlines = msgspec.field(default_factory=Deadlines)
     match: tuple[tuple[str, str], ...] = ()
 
     def takes(self, mail: Attributes) -> bool:
@@ -104,6 +104,11 @@ class Policy:
     def fingerprint(self) -> str:
         """Equal for equal policies, in every process."""
         return repr(replace(self, relays=frozenset())) + repr(sorted(self.relays))
+
+    @property
+    def shortest_handoff(self) -> int:
+        """A hand-off that took no longer was in time in every stream."""
+        return min(deadlines.handoff for deadlines in (self.defaults, *(stream.deadlines for stream in self.streams)))
 
     @property
     def longest(self) -> int:

@@ -6,7 +6,9 @@ at-least-once delivery need no care anywhere else. This module never judges and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -58,6 +60,17 @@ def order(fact: Fact) -> tuple[int, bytes]:
     return fact.at, _encode(fact)
 
 
+def in_order(facts: Iterable[Fact], rank: Callable[[Fact], int]) -> list[Fact]:
+    """Facts by time, then by `rank`, then by content, which is looked at only where two are still level."""
+    ranked = [(fact.at, rank(fact), fact) for fact in facts]
+    ranked.sort(key=_time_and_rank)
+    for one, other in pairwise(ranked):
+        if one[0] == other[0] and one[1] == other[1]:
+            ranked.sort(key=lambda item: (item[0], item[1], _encode(item[2])))
+            break
+    return [fact for _, _, fact in ranked]
+
+
 def _bounded(facts: dict[Fact, Sighting]) -> dict[Fact, Sighting]:
     """Drops the middle of crowded groups, and groups beyond the bound.
 
@@ -83,4 +96,5 @@ def _group(fact: Fact) -> tuple[str, str]:
     return type(fact).__name__, ",".join(getattr(fact, "recipients", ()))
 
 
+_time_and_rank = itemgetter(0, 1)
 _encode = msgspec.msgpack.Encoder().encode

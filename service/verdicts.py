@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 from service.contract.enums import GapKind, Outcome, Resolution
 from service.facts import Cause, Fact, Instant, Name, Sighting, Source
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientVerdict:
+class RecipientVerdict(msgspec.Struct, frozen=True):
     """What became of one recipient. `fact` is the evidence that decided it, `None` where there is none yet."""
 
     address: str
@@ -19,8 +19,7 @@ class RecipientVerdict:
     fact: Fact | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """A deadline that passed in silence, by the facts alone; `resolved_at` is None while it is open."""
 
     kind: GapKind
@@ -38,16 +37,14 @@ class Gap:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """An instant at which the mail must be judged again, once the source's watermark has passed it."""
 
     at: Instant
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A judged mail. Times are corrected: what a log without a zone said is in UTC here."""
 
     mail_id: str
@@ -73,8 +70,7 @@ class Verdict:
     """A submission of which at least one id was found by its Message-ID."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A fact that one name's judgement tells another name (a told, an ask or an answer)."""
 
     name: Name

@@ -11,7 +11,7 @@ from typing import Any
 
 from service import facts_record
 from service.contract import cloudevents, dead_letter
-from service.correlate import Correlator, Outputs, PartitionCountError
+from service.correlate import Correlator, PartitionCountError
 from service.documents import Documents
 from service.facts import Fact, Name, Reason, Sighting, Source
 from service.facts_record import FactsRecord
@@ -30,6 +30,7 @@ from service.metrics import (
 )
 from service.policy import Policy
 from service.rows import UnknownVersionError
+from service.ruling import Outputs
 from service.settings import Settings
 from topologies.app import build_app, input_topic, trails_table
 from topologies.engine.app import App
@@ -162,7 +163,7 @@ def gauge(table: ShardedTable) -> None:
     OPEN_MAILS.set(sum(judge.waiting for judge in judges))
     open_gaps: Counter[tuple[str, str]] = Counter()
     for judge in judges:
-        open_gaps.update(judge.open_gaps)
+        open_gaps.update(judge.ruling.open_gaps)
     GAPS_OPEN.clear()
     for (kind, stream), number in open_gaps.items():
         GAPS_OPEN.labels(kind, stream).set(number)

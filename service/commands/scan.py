@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.commands.common import Failure
-from service.contract.wire import timestamp
+from service.contract.wire import encode, timestamp
 from service.edges.gather import Gathered, Tally
 from service.edges.inputs import InputError, Raw, files
 from service.edges.scan import Scan, Summary
@@ -80,7 +79,7 @@ def scan(
         raise Failure(f"{rejects}: cannot be written: {error.strerror}") from error
     sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
     run = Scan(gathered, policy, sources, until)
-    documents = ((doc, data) for doc, data in run.documents() if only is None or doc.gaps)
+    documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
     if form == "jsonl":
         _write_lines(documents)
     else:
@@ -137,20 +136,20 @@ def _modified(path: str) -> Instant:
     return int((time.time() if path == "-" else Path(path).stat().st_mtime) * 1000)
 
 
-def _write_lines(documents: Iterable[tuple[Correlated, bytes]]) -> None:
+def _write_lines(documents: Iterable[Correlated]) -> None:
     out = sys.stdout.buffer
-    for _, data in documents:
-        out.write(data + b"\n")
+    for document in documents:
+        out.write(encode(document) + b"\n")
     out.flush()
 
 
-def _write_table(documents: Iterable[tuple[Correlated, bytes]]) -> None:
+def _write_table(documents: Iterable[Correlated]) -> None:
     """One line a mail. Text of mails is shown as text: control characters and markup do nothing."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("accepted or sent", "mail", "recipients", "outcome", "gap", "next step"):
         table.add_column(column, overflow="fold" if column in {"mail", "next step"} else "ellipsis")
-    for document, _ in documents:
+    for document in documents:
         table.add_row(*(Text(_printable(cell)) for cell in _cells(document)))
     console.print(table)
 
@@ -193,5 +192,5 @@ def _summarize(tally: Tally, summary: Summary, seconds: float) -> None:
     if summary.failures:
         lines.append(f"failed    {len(summary.failures)} (a bug in mailgap, please report it): {summary.failures[0]}")
     spoken = ", ".join(f"{source} until {timestamp(at)}" for source, at in tally.latest.items())
-    lines.append(f"spoken    {spoken or 'nobody'} (as of {datetime.now(UTC):%Y-%m-%d})")
+    lines.append(f"spoken    {spoken or 'nobody'}")
     click.echo("\n".join(lines), err=True)

@@ -29,19 +29,19 @@ _LAST: Final = (date.max.toordinal() - _EPOCH_ORDINAL + 1) * _DAY - 1
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-@lru_cache(maxsize=64)
-def _day(days: int) -> str:
-    """The date of the day so many days after the epoch; mails of one hour share one or two."""
-    return date.fromordinal(_EPOCH_ORDINAL + days).isoformat()
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """The text of a second; a mail's facts share one or two, and so do the mails of a batch."""
+    days, rest = divmod(seconds, 86_400)
+    minutes, second = divmod(rest, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{date.fromordinal(_EPOCH_ORDINAL + days).isoformat()}T{hour:02}:{minute:02}:{second:02}"
 
 
 def timestamp(instant: Instant) -> str:
     """`2026-02-18T05:21:50.591Z`. Total: what lies outside the years 1 to 9999 is written as their end."""
-    days, rest = divmod(min(max(instant, _FIRST), _LAST), _DAY)
-    seconds, millis = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_day(days)}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+    seconds, millis = divmod(min(max(instant, _FIRST), _LAST), 1000)
+    return f"{_second(seconds)}.{millis:03}Z"
 
 
 def instant_of(text: str) -> Instant:

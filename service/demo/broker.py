@@ -175,6 +175,11 @@ class LocalKafka:
         """The broker's process id while it runs as a process of ours."""
         return self._server.pid
 
+    @property
+    def given(self) -> bool:
+        """Whether it is the user's own, on which others work too."""
+        return isinstance(self._server, GivenServer)
+
     def start(self) -> None:
         """Start it and wait until it answers; raises `KafkaFailed` after `START_SECONDS`."""
         atexit.register(self.close)

@@ -14,7 +14,7 @@ import msgspec
 
 from service.edges.clocks import HostClocks
 from service.edges.inputs import Raw, documents, lines, opened
-from service.facts import Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
+from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.ses import parse_ses
 from service.parsing.smtp import SmtpContext, parse_smtp
@@ -94,8 +94,8 @@ class Gathered:
             return reference
         name, fact = parsed.facts[0]
         host = _host(name)
-        for _, each in parsed.facts:
-            self._clocks.learn(host, each)
+        if isinstance(fact, Accepted):
+            self._clocks.learn(host, fact)
         seen = self._clocks.corrected(host, fact.at)
         self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
         return seen
@@ -115,7 +115,8 @@ class Gathered:
             return
         latest = self.tally.latest
         latest[source] = max(latest.get(source, 0), sighting.seen)
-        self.listener.hear(parsed.facts, sighting)
+        if self._as_of is None:  # else the stall rule does not apply, and nobody asks for news
+            self.listener.hear(parsed.facts, sighting)
         for name, fact in parsed.facts:
             self.add(name, fact, sighting)
 
@@ -127,6 +128,8 @@ class Gathered:
             self._pack()
 
     def _pack(self) -> None:
+        if not self._held:
+            return
         for name, facts in self._fresh.items():
             known = self._packed.get(name)
             self._packed[name] = _encode(facts if known is None else [*_decode(known), *facts])

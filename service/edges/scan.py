@@ -1,4 +1,4 @@
-"""`mailgap scan`: files in, verdicts out, by the very step that the worker runs.
+"""`mailgap scan`: files in, verdicts out, by the very judgement that the worker runs.
 
 Order matters only for the work, not for the result: submissions first, since they tell their SES mails what they know;
 then the Message-IDs that were asked; then every SES mail, once, when all that concerns it is there.
@@ -9,32 +9,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import msgspec
+from typing import NamedTuple
 
 from service.contract.correlated import Correlated
-from service.correlate import Correlator, Outputs
 from service.documents import Documents
 from service.edges.gather import Gathered
 from service.facts import Asked, Instant, Name, Source
-from service.facts_record import FactsRecord
 from service.policy import Policy
+from service.rows import Book, Row
+from service.ruling import Outputs, Ruling
+from service.trail import collect
+from service.verdicts import Verdict
 from service.watermarks import Watermarks
 
-_decode = msgspec.json.Decoder(Correlated).decode
+
+class Judged(NamedTuple):
+    """A mail's verdict, and the gaps that were announced of it."""
+
+    verdict: Verdict
+    book: Book
 
 
-class Rows(dict[bytes, bytes]):
-    """Rows of a scan. An SES mail is judged once, at the end, so its row is not needed again."""
+class _Final(Ruling):
+    """Keeps verdicts where the worker publishes documents: of a scan's mails only the last revision is shown."""
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Keeps what may be asked for again."""
-        if key[:2] != b"S:":
-            self[key] = value
+    def __init__(self, policy: Policy, marks: Watermarks) -> None:
+        super().__init__(policy, Documents(), marks)
+        self.judged: dict[str, Judged] = {}
 
-    def remove(self, key: bytes) -> None:
-        """Drops a row."""
-        self.pop(key, None)
+    def _publish(self, verdict: Verdict, book: Book) -> None:
+        book.revision = 1
+        self.judged[verdict.mail_id] = Judged(verdict, book)
 
 
 @dataclass(slots=True)
@@ -48,58 +53,79 @@ class Summary:
     held: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def count(self, judged: Judged) -> None:
+        """Adds one mail; a submission whose SES mail counts in its place is none."""
+        verdict, book = judged
+        if verdict.superseded_by is None:
+            self.mails += 1
+            self.held += verdict.held
+            self.outcomes.update(recipient.outcome.value for recipient in verdict.recipients)
+        for gap in book.gaps.values():
+            if gap.resolution is None:
+                self.open_gaps[gap.kind, gap.cause] += 1
+            else:
+                self.resolved_gaps += 1
+
 
 class Scan:
     """Judges what was gathered."""
 
     def __init__(self, gathered: Gathered, policy: Policy, sources: tuple[Source, ...], as_of: Instant | None) -> None:
         """With `as_of`, both sources have spoken until then; without, each until its own last fact, and may stall."""
-        self._gathered = gathered
         self.summary = Summary()
-        self._asked: set[Name] = set()
-        self._correlator = Correlator(Rows(), policy, Documents(), sources)
+        self._gathered, self._as_of = gathered, as_of
+        self._documents = Documents()
         latest = gathered.tally.latest
         fixed = {source: latest.get(source, 0) if as_of is None else as_of for source in Source}
-        self._correlator.marks = Watermarks(configured=sources, fixed=fixed, stalls=as_of is None)
-        self._correlator.marks.hear(gathered.listener.take())
-        self._correlator.advance()
+        marks = Watermarks(configured=sources, fixed=fixed, stalls=as_of is None)
+        marks.hear(gathered.listener.take())
+        self._ruling = _Final(policy, marks)
+        self._rows: dict[Name, Row] = {}
+        self._asked: set[Name] = set()
 
-    def documents(self) -> Iterator[tuple[Correlated, bytes]]:
-        """Every mail's final record, decoded and as bytes."""
-        submissions: dict[str, bytes] = {}
+    def judged(self) -> Iterator[Judged]:
+        """Every mail's final verdict; the SES mails one by one, as they are judged."""
         names = self._gathered.names(b"Q:")
         while names:
             for name in names:
-                submissions.update((key, value) for key, _, value in self._step(name).correlated)
+                self._rule(name)
             for name in [name for name in self._gathered.names(b"M:") if name in self._asked]:
-                self._step(name)
+                self._rule(name)
             names = self._gathered.names(b"Q:")
-        for data in submissions.values():
-            yield self._count(data)
+        yield from self._take()
         for name in self._gathered.names(b"S:"):
-            for published in self._step(name).correlated:
-                yield self._count(published.value)
+            self._rule(name)
+            yield from self._take()
 
-    def _step(self, name: Name) -> Outputs:
-        self._correlator.take([FactsRecord([(name, self._gathered.take(name))])])
-        said = self._correlator.drain()
+    def document(self, judged: Judged) -> Correlated:
+        """The record that stands for the verdict."""
+        return self._documents.correlated(judged.verdict, judged.book)
+
+    def _take(self) -> Iterator[Judged]:
+        judged, self._ruling.judged = self._ruling.judged, {}
+        for each in judged.values():
+            self.summary.count(each)
+            yield each
+
+    def _rule(self, name: Name) -> None:
+        """Judges a name by what is known of it, and passes on what it tells others."""
+        facts = self._gathered.take(name)
+        row = self._rows.get(name)
+        if row is None:
+            row = Row(0)
+        else:
+            facts = [*row.facts, *facts]
+        trail = collect(facts)
+        said = self._ruling.outputs = Outputs()
+        try:
+            self._ruling.rule(name, row, trail)
+        except Exception as bug:  # noqa: BLE001 rule 23: one mail that the core fails on does not cost the others
+            self.summary.failures.append(f"{name!r}: {bug!r}")
+            return
+        if name[:2] != b"S:" and said.messages:
+            row.facts = list(trail.facts.items())
+            self._rows[name] = row  # an answer may come
         for message in said.messages:
             self._gathered.add(message.name, message.fact, message.sighting)
             if isinstance(message.fact, Asked):
                 self._asked.add(message.name)
-        self.summary.failures += [f"{failed!r}: {why}" for failed, _, why in said.failures]
-        return said
-
-    def _count(self, data: bytes) -> tuple[Correlated, bytes]:
-        document = _decode(data)
-        summary = self.summary
-        if document.superseded_by is None:
-            summary.mails += 1
-            summary.held += document.held
-            summary.outcomes.update(recipient.outcome for recipient in document.recipients)
-        for gap in document.gaps:
-            if gap.resolution is None:
-                summary.open_gaps[gap.kind, gap.cause] += 1
-            else:
-                summary.resolved_gaps += 1
-        return document, data

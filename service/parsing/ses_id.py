@@ -7,6 +7,7 @@ hold only for the strict form, and an id that lacks it must never be turned away
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from service.facts import HOUR
@@ -55,12 +56,19 @@ def accepted_at(ses_id: str, fallback: Instant, now: Instant) -> Instant:
 
 def id_clock(ses_id: str) -> Instant | None:
     """What the id's clock says, however long ago; None without the strict form or outside SES's life."""
-    if not _STRICT(ses_id):
-        return None
-    clock = int(ses_id[_CLOCK], 16)
-    return clock if clock >= _BEFORE_SES and is_believable(clock) else None
+    return _read(ses_id)[0]
 
 
 def region(ses_id: str) -> str:
     """The region that the id's first four digits stand for; empty where unknown. Only a hint: relay and ARN know."""
-    return _REGIONS.get(ses_id[:4], "") if _STRICT(ses_id) else ""
+    return _read(ses_id)[1]
+
+
+@lru_cache(maxsize=4096)
+def _read(ses_id: str) -> tuple[Instant | None, str]:
+    """The id's clock and region. Cached: a mail's id is asked for once a fact and several times a judgement."""
+    if not _STRICT(ses_id):
+        return None, ""
+    clock = int(ses_id[_CLOCK], 16)
+    believed = clock if clock >= _BEFORE_SES and is_believable(clock) else None
+    return believed, _REGIONS.get(ses_id[:4], "")

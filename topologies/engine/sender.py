@@ -5,8 +5,7 @@ aiokafka's `send` costs five times what a batch made by hand costs (5.5 against 
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
@@ -20,9 +19,11 @@ _OVERHEAD = 128
 """Bytes of a batch with one record that are neither key, value nor headers; rounded up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record to be sent. Without a partition it goes where Kafka's own partitioner puts its key."""
+class Record(NamedTuple):
+    """A record to be sent. Without a partition it goes where Kafka's own partitioner puts its key.
+
+    A tuple, for it is made for every row: a frozen dataclass takes three times as long.
+    """
 
     topic: str
     key: bytes | None

@@ -77,13 +77,14 @@ class ShardedStore(Store):  # type: ignore[misc]  # Faust ships no types
 
     async def on_recovery_completed(self, *_: Any) -> None:
         """Called by Faust when its recovery has found nothing to do."""
+        shards = self.shards
         self.restoring = True
         try:
-            await self._restore(self.shards)
+            await self._restore(shards)
         except Exception as cause:  # noqa: BLE001  # whatever it is, the state is not to be trusted
             await self.app.crash(cause)
         finally:
-            self.restoring = False
+            self.restoring = self.restoring and self.shards is not shards
 
     async def _restore(self, shards: dict[int, Shard]) -> None:
         began = time.perf_counter()

@@ -1,0 +1,125 @@
+"""The demo's last screen: what became of the mails, which gaps there are, what to do, and whether all that is true."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from service.contract.enums import GapKind
+from service.contract.wire import instant_of
+from service.demo import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from service.contract.gap import GapRecord
+    from service.demo.findings import Comparison, Findings
+
+_BAR: Final = 36
+_KIND_ORDER: Final = (GapKind.SENT_NO_SES_ID, GapKind.ACCEPTED_NOT_DELIVERED, GapKind.UNLOGGED_SEND)
+
+
+def show(console: Console, findings: Findings, compared: Comparison) -> None:
+    """All but how to look further."""
+    _heading(console, "What became of them", "by recipient")
+    console.print(_outcomes(findings))
+    _heading(
+        console,
+        f"{len(findings.gaps)} gaps, which no single log line shows",
+        "the first mail of each kind, in the record's own words",
+    )
+    for group in _groups(findings.gaps.values()):
+        console.print(_group(findings, group))
+    _verdict(console, compared)
+
+
+def _heading(console: Console, text: str, remark: str) -> None:
+    console.print(f"\n[bold]{text}[/]  [dim]{remark}[/]")
+
+
+def _outcomes(findings: Findings) -> Table:
+    counts = findings.outcomes()
+    most = max(counts.values(), default=1)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", width=6)
+    table.add_column(width=34)
+    table.add_column()
+    for name, text in words.OUTCOMES.items():
+        if counts[name]:
+            missing = name in words.MISSING
+            style = "yellow" if missing else "green" if name == "delivered" else "default"
+            bar = Text("█" * max(round(_BAR * counts[name] / most), 1), style=style)
+            table.add_row(str(counts[name]), Text(text), bar.append(" a gap" if missing else ""))
+    return table
+
+
+def _groups(gaps: Iterable[GapRecord]) -> list[list[GapRecord]]:
+    """By kind and cause; within one, the open gaps first."""
+
+    def kind(gap: GapRecord) -> tuple[int, str]:
+        return _KIND_ORDER.index(gap.kind), gap.cause
+
+    ordered = sorted(gaps, key=lambda gap: (kind(gap), gap.resolution is not None, gap.opened_at))
+    return [list(group) for _, group in groupby(ordered, kind)]
+
+
+def _group(findings: Findings, gaps: list[GapRecord]) -> Padding:
+    first = gaps[0]
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=5, style="dim")
+    table.add_column()
+    mail = first.recipient or first.mail_id.partition("@")[0]
+    table.add_row("mail", Text(mail).append(_times(findings, gaps), style="dim"))
+    table.add_row("why", Text(words.first_sentence(first.explanation)))
+    table.add_row("next", Text(words.first_sentence(first.next_step)))
+    heading = Text.from_markup(
+        f"[yellow]{len(gaps)}[/] {words.KINDS[first.kind]}: [yellow]{escape(words.cause(first.cause))}[/]"
+    )
+    whole = Table.grid()
+    whole.add_row(heading)
+    whole.add_row(Padding(table, (0, 0, 0, 2)))
+    return Padding(whole, (0, 0, 0, 2))
+
+
+def _times(findings: Findings, gaps: list[GapRecord]) -> str:
+    """How soon the gaps were found, and how those that closed did."""
+    found = [findings.found_after[gap.gap_id] for gap in gaps if gap.gap_id in findings.found_after]
+    parts = [f"found {max(found):.1f} s after the deadline" if found else ""]
+    closed = [gap for gap in gaps if gap.resolved_at and gap.resolution]
+    for how, ones in groupby(sorted(closed, key=lambda gap: str(gap.resolution)), lambda gap: gap.resolution):
+        if how is not None:
+            each = list(ones)
+            parts.append(f"{len(each)} closed again after {max(map(_open_for, each)):.1f} s, {words.resolution(how)}")
+    return "".join(f"  · {part}" for part in parts if part)
+
+
+def _open_for(gap: GapRecord) -> float:
+    return (instant_of(gap.resolved_at or gap.opened_at) - instant_of(gap.opened_at)) / 1000
+
+
+def _verdict(console: Console, compared: Comparison) -> None:
+    mark = "[bold green]✔[/]" if compared.equal else "[bold red]✘[/]"
+    aside = "every unreadable record kept" if compared.unreadable_right else "unreadable records amiss"
+    console.print(
+        f"\n {mark} The application knows what it did: [bold]{compared.found} of {compared.due} gaps found,"
+        f" {compared.false} false[/]; {compared.right} of {compared.mails} mails right; {aside}."
+    )
+    for difference in compared.differences[:10]:
+        console.print(f"   [red]{escape(difference)}[/]")
+
+
+def further(console: Console, rows: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+    """How to look further: what for, and what to type or read. Never wrapped, so that it can be copied."""
+    console.print("\n[bold]Look further[/]")
+    for what, lines in rows:
+        console.print(f"  [dim]{what}[/]")
+        for line in lines:
+            console.print(f"    {escape(line)}", soft_wrap=True)
+    console.print()

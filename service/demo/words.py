@@ -1,0 +1,68 @@
+"""mailgap's words in everyday language, for people who see them for the first time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.contract.enums import Cause, GapKind, Outcome, Resolution
+from service.demo.findings import UNKNOWN
+
+OUTCOMES: Final[dict[str, str]] = {
+    Outcome.DELIVERED: "delivered",
+    Outcome.COMPLAINED: "delivered, and reported as spam",
+    Outcome.BOUNCED: "bounced: no such mailbox",
+    Outcome.SOFT_BOUNCED: "bounced: mailbox full",
+    Outcome.SUPPRESSED: "dropped by SES: suppression list",
+    Outcome.RENDERING_FAILED: "dropped by SES: template error",
+    Outcome.REFUSED: "refused by SES",
+    Outcome.DEFERRED: "not taken by SES, still queued",
+    UNKNOWN: "queued, and then not a word",
+    Outcome.PENDING: "taken by SES, and then silence",
+    Outcome.DELAYED: "delayed, SES still tries",
+    Outcome.REJECTED: "dropped by SES: virus",
+}
+"""In the order in which they are shown."""
+
+MISSING: Final = frozenset({Outcome.REFUSED, Outcome.DEFERRED, Outcome.PENDING, UNKNOWN})
+"""Where nobody has got the mail, and no log line says so."""
+
+KINDS: Final[dict[GapKind, str]] = {
+    GapKind.SENT_NO_SES_ID: "sent, and SES did not take it",
+    GapKind.ACCEPTED_NOT_DELIVERED: "SES took it, and no word that it arrived",
+    GapKind.UNLOGGED_SEND: "SES sent it, and no log knows of it",
+}
+
+CAUSES: Final[dict[Cause, str]] = {
+    Cause.UNVERIFIED_IDENTITY: "sender not verified",
+    Cause.RATE_EXCEEDED: "throttled",
+    Cause.SILENT: "the mail server fell silent",
+    Cause.NO_EVENTS: "SES said nothing at all",
+    Cause.SENT_THEN_SILENT: "SES fell silent",
+}
+
+RESOLUTIONS: Final[dict[Resolution, str]] = {
+    Resolution.ACCEPTED: "SES took it after all",
+    Resolution.FOUND_BY_MESSAGE_ID: "found under its Message-ID",
+    Resolution.DELIVERED: "it arrived late",
+}
+
+
+def cause(word: Cause) -> str:
+    """A gap's cause."""
+    return CAUSES.get(word, word.replace("_", " "))
+
+
+def resolution(word: Resolution) -> str:
+    """How a gap ended."""
+    return RESOLUTIONS.get(word, word.replace("_", " "))
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence; a dot inside a name ends none."""
+    head, dot, _ = text.partition(". ")
+    return head + dot.strip()
+
+
+def count(number: int, what: str) -> str:
+    """`1 mail`, `2 mails`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

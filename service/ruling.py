@@ -1,0 +1,207 @@
+"""Judges one name's row and says what has changed: documents, gaps, and what the name tells other names.
+
+The worker calls it over the rows of a shard (`service.correlate`), `scan` over the rows of its files: the same input
+gives the same verdicts. It keeps no rows, knows no deadlines, and does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from service import announce, judge_mail, judge_submission
+from service.contract.enums import FINAL
+from service.contract.wire import encode
+from service.documents import Documents
+from service.facts import Described, Fact, Instant, Name, Sighting
+from service.lives import Life, lives
+from service.pairing import answers
+from service.parsing.addresses import domain
+from service.policy import Policy
+from service.providers import provider
+from service.rows import Book, GapState, Row
+from service.trail import Trail
+from service.verdicts import Due, Message, Verdict
+from service.watermarks import Watermarks
+
+
+class Published(NamedTuple):
+    """A document to publish: its key (mail or gap id), its revision and its JSON."""
+
+    key: str
+    revision: int
+    value: bytes
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What a step has to say, in order; taken and emptied by the caller."""
+
+    correlated: list[Published] = field(default_factory=list)
+    gaps: list[Published] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    failures: list[tuple[Name, list[tuple[Fact, Sighting]], str]] = field(default_factory=list)
+    """Fragments on which the core itself failed (rule 23): for the dead letters, as `internal_error`."""
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Increments of counters: (metric, label values...)."""
+
+    def mark(self) -> tuple[int, int, int]:
+        """How much was said by now."""
+        return len(self.correlated), len(self.gaps), len(self.messages)
+
+    def cut(self, mark: tuple[int, int, int]) -> None:
+        """Takes back what was said since the mark."""
+        correlated, gaps, messages = mark
+        del self.correlated[correlated:], self.gaps[gaps:], self.messages[messages:]
+
+
+class Ruling:
+    """Rules on rows, with one policy and one view of the watermarks."""
+
+    def __init__(self, policy: Policy, documents: Documents, marks: Watermarks) -> None:
+        """`marks` is read at every judgement; its owner keeps it up to date."""
+        self.policy, self.documents, self.marks = policy, documents, marks
+        self.outputs = Outputs()
+        self.open_gaps: Counter[tuple[str, str]] = Counter()
+        """Gaps announced and not yet ended, by kind and stream."""
+
+    def rule(self, name: Name, row: Row, trail: Trail) -> Iterable[Due]:
+        """Judges the row anew; changes its books, says what is new, and returns when to judge it again."""
+        kind, text = name[:2], name[2:].decode()
+        if kind == b"S:":
+            verdict = judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
+            self._announce(row.books.setdefault(verdict.mail_id, Book()), verdict)
+            return verdict.due
+        if kind == b"Q:":
+            return self._judge_submission(row, text, trail)
+        return self._answer(row, trail)
+
+    def _judge_submission(self, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
+        before, row.flying = row.flying, 0
+        due = [due for life in lives(submission, trail) for due in self._judge_life(row, life)]
+        if before != row.flying:
+            for last_line, change in ((before, -1), (row.flying, 1)):
+                if last_line:
+                    self.marks.fly(submission, last_line, change)
+        return due
+
+    def _judge_life(self, row: Row, life: Life) -> Iterable[Due]:
+        mail_id, book = _book(row, life)
+        sub = judge_submission.read(life, mail_id)
+        if book.untouched and judge_submission.well(sub, self.policy):
+            self._tell(book, judge_submission.tells(sub))
+            row.books[mail_id] = book
+            return ()
+        verdict = judge_submission.judge(sub, self.marks, self.policy)
+        if judge_submission.waits(sub):
+            row.flying = max(row.flying, judge_submission.last_line(sub))
+        self._tell(book, judge_submission.tells(sub))
+        question, due = judge_submission.ask(sub, self.marks, self.policy)
+        if question is not None and not book.asked:
+            book.asked = True
+            self.outputs.messages.append(question)
+        if verdict.worth_publishing or book.revision:
+            self._announce(book, verdict)
+        if not book.untouched:
+            row.books[mail_id] = book
+        return (*verdict.due, *due)
+
+    def _tell(self, book: Book, messages: list[Message]) -> None:
+        if not messages:
+            return
+        now = digest(msgspec.msgpack.encode([(m.name, m.fact) for m in messages]))
+        if now != book.told:
+            book.told = now
+            self.outputs.messages += messages
+
+    def _answer(self, row: Row, trail: Trail) -> Iterable[Due]:
+        said, due = answers(trail, self.marks, self.policy)
+        for message in said:
+            fact = message.fact
+            submission, ses_id = getattr(fact, "submission", ""), getattr(fact, "ses_id", "")
+            before = row.answers.get(submission)
+            if before is None or (ses_id and before != ses_id):
+                row.answers[submission] = ses_id
+                self.outputs.messages.append(message)
+        return due
+
+    # -- what goes out -----------------------------------------------------------------------------------------------
+
+    def _announce(self, book: Book, verdict: Verdict) -> None:
+        for gap_id, gap in announce.update(book, verdict):
+            self._publish_gap(gap_id, gap, verdict)
+        self._publish(verdict, book)
+
+    def _publish(self, verdict: Verdict, book: Book) -> None:
+        """Publishes the document, unless it says what the last one said: where it was read is no news."""
+        now = digest(encode(self.documents.correlated(verdict, book, evidence=False)))
+        if now == book.digest:
+            return
+        book.digest = now
+        book.revision += 1
+        self._count_outcomes(book, verdict)
+        document = encode(self.documents.correlated(verdict, book))
+        self.outputs.correlated.append(Published(verdict.mail_id, book.revision, document))
+
+    def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
+        self.outputs.gaps.append(Published(gap_id, gap.revision, encode(self.documents.gap(gap_id, gap, verdict))))
+        self.open_gaps[gap.kind, gap.stream] += 1 if gap.resolution is None else -1
+        if gap.resolution is None:
+            self.outputs.counts["gaps_opened", gap.kind, gap.cause, gap.stream] += 1
+        else:
+            self.outputs.counts["gaps_resolved", gap.kind, gap.resolution, gap.stream] += 1
+
+    def _count_outcomes(self, book: Book, verdict: Verdict) -> None:
+        for recipient in verdict.recipients:
+            if recipient.outcome in FINAL and recipient.address not in book.final:
+                book.final.append(recipient.address)
+                labels = (verdict.stream, provider(domain(recipient.address)))
+                self.outputs.counts["outcomes", recipient.outcome, *labels] += 1
+
+    def publish_late(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> None:
+        """Rule 7: what comes after the row is gone is published by itself, and overwrites nothing."""
+        for fact, sighting in facts:
+            if isinstance(fact, Described):
+                continue  # every event repeats it; it says nothing of its own
+            mail = judge_mail.read(name[2:].decode(), Trail({fact: sighting}))
+            verdict = judge_mail.judge(mail, Watermarks(configured=()), self.policy)
+            key = f"{mail.ses_id}#late#{digest(msgspec.msgpack.encode(fact)).hex()}"
+            document = encode(self.documents.correlated(verdict, Book(revision=1), partial=True))
+            self.outputs.correlated.append(Published(key, 1, document))
+
+    def close(self, name: Name, row: Row, at: Instant) -> None:
+        """Ends the row's open gaps, since it is about to be dropped."""
+        trail = Trail(dict(row.facts))
+        for mail_id, book in row.books.items():
+            verdict = self._verdict(name, mail_id, row, trail) if book.open() else None
+            if verdict is not None:
+                for gap_id, gap in announce.close(book, at):
+                    self._publish_gap(gap_id, gap, verdict)
+                self._publish(verdict, book)
+
+    def _verdict(self, name: Name, mail_id: str, row: Row, trail: Trail) -> Verdict | None:
+        text = name[2:].decode()
+        if name[:2] == b"S:":
+            return judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
+        for life in lives(text, trail):
+            if _book(row, life)[0] == mail_id:
+                return judge_submission.judge(judge_submission.read(life, mail_id), self.marks, self.policy)
+        return None
+
+
+def _book(row: Row, life: Life) -> tuple[str, Book]:
+    """The life's mail id and book: once something was said of it, its id stays, whatever earlier line turns up."""
+    for mail_id, book in row.books.items():
+        if life.first // 1000 <= int(mail_id.rpartition("@")[2]) <= life.last // 1000:
+            return mail_id, book
+    return life.mail_id, Book()
+
+
+def digest(data: bytes) -> bytes:
+    """Tells whether something is what was said before."""
+    return blake2b(data, digest_size=8).digest()

@@ -1,0 +1,153 @@
+"""Shards over dicts: what the worker does with a log of facts, without a broker.
+
+Each shard has a `Correlator`; what one name tells another comes back as a facts record, as it does through the facts
+topic. Everything that leaves is checked on the way: no failure, revisions that rise by one, gaps opened and ended once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service import facts_record
+from service.contract.correlated import Correlated
+from service.contract.gap import GapRecord
+from service.contract.normal_form import normal_form
+from service.correlate import Correlator
+from service.documents import Documents
+from service.facts_record import FactsRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from service.facts import Name, Source
+    from service.policy import Policy
+
+_CORRELATED = msgspec.json.Decoder(Correlated).decode
+_GAP = msgspec.json.Decoder(GapRecord).decode
+_MANY_ROUNDS = 20
+
+
+class Store(dict[bytes, bytes]):
+    """Rows of one shard."""
+
+    put = dict.__setitem__
+
+    def remove(self, key: bytes) -> None:
+        del self[key]
+
+
+class World:
+    """One run of a log."""
+
+    def __init__(self, policy: Policy, sources: Sequence[Source], shards: int = 1) -> None:
+        self.policy, self.sources, self.shards = policy, sources, shards
+        self.stores = [Store() for _ in range(shards)]
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.published: list[tuple[str, int]] = []
+        self.gaps: list[GapRecord] = []
+        self._states: dict[str, list[str]] = defaultdict(list)
+        self.wake()
+
+    def wake(self) -> None:
+        """A worker starts on the rows that are there."""
+        self.correlators = [
+            Correlator(store, self.policy, Documents(), self.sources, self.shards) for store in self.stores
+        ]
+        for correlator in self.correlators:
+            self._heed(correlator)
+
+    def crash(self) -> None:
+        """The worker dies between two transactions, and another takes over."""
+        self.stores = [Store(store) for store in self.stores]
+        self.wake()
+
+    def take(self, records: Iterable[FactsRecord], *, abort: bool = False) -> None:
+        """One batch. With `abort`, its transaction fails after the asks were sent, and it is done again."""
+        waiting = self._routed([facts_record.unpack(facts_record.pack(record)) for record in records])
+        for _ in range(_MANY_ROUNDS):
+            messages: list[FactsRecord] = []
+            for shard, batch in enumerate(waiting):
+                if not batch:
+                    continue
+                if abort:
+                    before = Store(self.stores[shard])
+                    self.correlators[shard].take(batch)
+                    messages += _messages(self.correlators[shard].drain())
+                    self.stores[shard] = before
+                    self.correlators[shard] = Correlator(
+                        before, self.policy, Documents(), self.sources, self.shards
+                    )
+                self.correlators[shard].take(batch)
+                messages += self._heed(self.correlators[shard])
+            if not messages:
+                return
+            waiting = self._routed(messages)
+        raise AssertionError("names go on telling each other things without end")
+
+    def _routed(self, records: Sequence[FactsRecord]) -> list[list[FactsRecord]]:
+        batches: list[list[FactsRecord]] = [[] for _ in range(self.shards)]
+        for record in records:
+            for shard, batch in enumerate(batches):
+                mine = [(name, facts) for name, facts in record.fragments if self._shard(name) == shard]
+                if mine or record.watermark is not None:
+                    batch.append(FactsRecord(mine, record.watermark))
+        return batches
+
+    def _shard(self, name: Name) -> int:
+        return sum(name) % self.shards
+
+    def _heed(self, correlator: Correlator) -> list[FactsRecord]:
+        said = correlator.drain()
+        assert said.failures == []
+        for key, revision, value in said.correlated:
+            document = json.loads(value)
+            assert _CORRELATED(value).revision == revision
+            if not document["partial"]:
+                assert document["mail_id"] == key
+                last = self.documents.get(key, {"revision": 0})["revision"]
+                assert revision == last + 1, f"{key}: revision {revision} follows {last}"
+            self.documents[key] = document
+            self.published.append((key, revision))
+        for key, revision, value in said.gaps:
+            gap = _GAP(value)
+            assert (gap.gap_id, gap.revision) == (key, revision)
+            states = self._states[key]
+            states.append(gap.state)
+            assert states in (["opened"], ["opened", "resolved"], ["opened", "closed"]), f"{key}: {states}"
+            assert revision == len(states)
+            self.gaps.append(gap)
+        return _messages(said)
+
+    def truth(self, *, loosely: bool = False) -> dict[str, Any]:
+        """Every mail's final record in normal form.
+
+        A submission's record that neither was refused nor had a gap is left out: whether it was ever published depends
+        on whether a gap that never was had been announced. `loosely`: nor does it matter which of its lines came first.
+        """
+        found = {}
+        for key, document in self.documents.items():
+            plain = normal_form(document)
+            refused = any(recipient["outcome"] == "refused" for recipient in plain["recipients"])
+            if plain["ses_message_id"] is None and not plain["gaps"] and not refused:
+                continue
+            found[_stripped(key) if loosely else key] = _nameless(plain) if loosely else plain
+        return found
+
+
+def _messages(said: Any) -> list[FactsRecord]:
+    return [FactsRecord([(message.name, [(message.fact, message.sighting)])]) for message in said.messages]
+
+
+def _stripped(mail_id: str) -> str:
+    return re.sub(r"@\d+$", "", mail_id)
+
+
+def _nameless(document: dict[str, Any]) -> dict[str, Any]:
+    """A submission's id has the second of the line that was first published (rule 8), and its gaps' ids are made of it."""
+    gaps = [{**gap, "gap_id": ""} for gap in document["gaps"]]
+    return {**document, "mail_id": _stripped(document["mail_id"]), "gaps": gaps}

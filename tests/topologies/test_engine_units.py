@@ -1,0 +1,185 @@
+"""The parts of the engine that decide something and need no Kafka to do so."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+
+from topologies.engine.batch import Batch, enclose
+from topologies.engine.bounded import bounded
+from topologies.engine.errors import EngineError, RecordTooLargeError, StuckError
+from topologies.engine.positions import Positions
+from topologies.engine.preflight import complain
+from topologies.engine.restore import apply
+from topologies.engine.sender import Record, Sender, check_size
+from topologies.engine.settings import EngineSettings
+from topologies.engine.shard import Shard
+from topologies.engine.watchdog import Still
+
+HERE = TP("facts", 0)
+ELSEWHERE = TP("facts", 1)
+SETTINGS = EngineSettings(bootstrap_servers="a:1,b:2", client={"client_id": "me"}, max_record_bytes=1000)
+
+
+def positions():
+    at = Positions()
+    at.begin({HERE: 10})
+    return at
+
+
+def new_shard():
+    return Shard(3, group="app", name="trails", changelog="changelog", settings=SETTINGS)
+
+
+def record(key, value, offset=0, timestamp=1500):
+    return SimpleNamespace(key=key, value=value, offset=offset, timestamp=timestamp, timestamp_type=0)
+
+
+class TestPositions:
+    def test_what_is_not_ours_has_none(self):
+        at = positions()
+        assert at.settled(ELSEWHERE) is None
+        assert at.ours([HERE, ELSEWHERE]) == [HERE]
+        assert not at.ack(ELSEWHERE, 5)
+
+    def test_a_batch_under_way_holds_the_position_back(self):
+        at = positions()
+        at.hand_over(HERE, 20)
+        assert at.settled(HERE) == 10
+        at.finish(HERE, 20)
+        assert at.settled(HERE) == 20
+
+    def test_markers_behind_the_last_record_are_passed(self):
+        at = positions()
+        at.hand_over(HERE, 20)
+        at.passed[HERE] = 21
+        assert at.settled(HERE) == 10
+        at.finish(HERE, 20)
+        assert at.settled(HERE) == 21
+
+    def test_acknowledgements_never_go_back(self):
+        at = positions()
+        assert at.ack(HERE, 15)
+        assert at.ack(HERE, 12)
+        assert at.acked == {HERE: 15}
+
+    def test_a_rebalance_forgets_everything(self):
+        at = positions()
+        at.hand_over(HERE, 20)
+        at.forget()
+        at.finish(HERE, 20)
+        assert at.settled(HERE) is None
+
+
+class TestBatch:
+    def test_the_envelope_bears_the_last_records_time_and_the_whole_batchs_end(self):
+        batch = Batch(5, 12, [record(b"k", b"v", 5, 1000), record(b"k", b"v", 9, 2500)])
+        message = enclose(HERE, batch, generation=7)
+        assert (message.offset, message.after, message.timestamp, message.generation_id) == (11, 12, 2.5, 7)
+
+    def test_to_acknowledge_the_envelope_is_to_acknowledge_all_of_it(self):
+        message = enclose(HERE, Batch(5, 12, [record(b"k", b"v", 5)]), generation=7)
+        message.incref()
+        seen = []
+        message.ack(SimpleNamespace(ack_range=lambda *args: seen.append(args) or True))
+        assert seen == [(HERE, 12, 7)]
+
+    def test_a_hole_has_an_envelope_too(self):
+        assert enclose(HERE, Batch(5, 12, [], hole=True), generation=7).offset == 11
+
+
+class TestShard:
+    def test_rows_can_be_set_and_dropped(self):
+        shard = new_shard()
+        shard.put(b"a", b"1")
+        shard.put(b"b", b"2")
+        shard.remove(b"a")
+        shard.remove(b"never there")
+        assert shard.rows == {b"b": b"2"}
+
+    def test_a_row_too_large_for_the_changelog_is_refused_and_nothing_changes(self):
+        shard = new_shard()
+        shard.put(b"a", b"1")
+        with pytest.raises(RecordTooLargeError, match=r"changelog .*b'a'.*1000"):
+            shard.put(b"a", bytes(1000))
+        assert shard.rows == {b"a": b"1"}
+
+    def test_an_output_too_large_is_refused(self):
+        with pytest.raises(RecordTooLargeError):
+            new_shard().emit("out", b"k", bytes(500), headers=[("h", bytes(500))])
+
+    async def test_there_is_nothing_to_commit_before_the_first_step(self):
+        assert not await new_shard().commit("facts")
+
+    async def test_a_shard_that_is_not_fenced_cannot_begin(self):
+        with pytest.raises(EngineError, match="not fenced"):
+            await new_shard().begin()
+
+
+class TestSizes:
+    def test_key_value_and_headers_count(self):
+        check_size(Record("t", b"k" * 200, b"v" * 600, headers=[("h", b"x" * 50)]), 1000)
+        with pytest.raises(RecordTooLargeError):
+            check_size(Record("t", b"k" * 300, b"v" * 600), 1000)
+
+    async def test_a_sender_refuses_before_it_connects(self):
+        with pytest.raises(RecordTooLargeError):
+            await Sender(SETTINGS).send([Record("t", b"k", bytes(1000))])
+
+    async def test_nothing_to_send_needs_no_kafka(self):
+        sender = Sender(SETTINGS)
+        await sender.send([])
+        await sender.stop()
+
+
+class TestRestore:
+    def test_a_tombstone_drops_the_row(self):
+        rows = {b"old": b"0"}
+        apply(rows, [record(b"a", b"1"), record(b"a", b"2"), record(b"old", None), record(b"never there", None)])
+        assert rows == {b"a": b"2"}
+
+
+class TestStill:
+    def test_what_moves_is_not_stuck(self):
+        still = Still(patience=10)
+        assert not still.look({HERE: 1}, now=0)
+        assert not still.look({HERE: 2}, now=9)
+        assert not still.look({HERE: 2}, now=18)
+        assert still.look({HERE: 2}, now=19) == [HERE]
+
+    def test_who_is_left_out_once_begins_anew(self):
+        """A restore, a rebalance, a Kafka out of reach: then nobody can say."""
+        still = Still(patience=10)
+        still.look({HERE: 1}, now=0)
+        still.look({}, now=5)
+        assert not still.look({HERE: 1}, now=12)
+
+
+class TestPreflight:
+    def app(self):
+        agent = SimpleNamespace(channel=SimpleNamespace(topics=["facts"]))
+        table = SimpleNamespace(changelog_topic_name="changelog")
+        return SimpleNamespace(agents={"a": agent}, tables={"t": table}, engine=SETTINGS)
+
+    def test_all_is_well(self):
+        complain(self.app(), {"facts": 3, "changelog": SETTINGS.partitions})
+
+    def test_a_missing_topic_is_named(self):
+        with pytest.raises(EngineError, match="facts"):
+            complain(self.app(), {"facts": 0, "changelog": SETTINGS.partitions})
+
+    def test_another_number_of_shards_is_refused(self):
+        with pytest.raises(EngineError, match="cannot change"):
+            complain(self.app(), {"facts": 8, "changelog": SETTINGS.partitions + 1})
+
+
+class TestBounds:
+    async def test_what_takes_too_long_says_what(self):
+        with pytest.raises(StuckError, match=r"Shard 3 did not commit in 0.01 s"):
+            async with bounded(0.01, "Shard 3 did not commit"):
+                await asyncio.Event().wait()
+
+
+def test_every_client_gets_the_same_settings():
+    assert SETTINGS.clients() == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "me"}
