@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from service.contract.enums import FINAL, GapKind, Outcome, Resolution
-from service.facts import Instant
 from service.rows import Book, GapState
-from service.verdicts import Gap, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.facts import Instant
+    from service.verdicts import Gap, Verdict
 
 _FINAL: Final[frozenset[Outcome]] = FINAL
 
@@ -63,7 +66,7 @@ def _copy(known: GapState) -> GapState:
 
 def _learned_at(known: GapState, verdict: Verdict) -> Instant:
     """Evidence from before the deadline has no later date of its own: the gap ended when it was read."""
-    return max(known.opened_at, max(sighting.seen for _, _, sighting in verdict.facts))
+    return max(known.opened_at, *(sighting.seen for _, _, sighting in verdict.facts))
 
 
 def _overtaken(known: GapState, verdict: Verdict) -> Resolution | None:

@@ -7,21 +7,24 @@ over rows of bytes: no I/O, no clock, no logging. Everything it does follows fro
 from __future__ import annotations
 
 import heapq
-from collections.abc import ItemsView, Iterable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from service import rows
-from service.documents import Documents
 from service.facts import Fact, Instant, Name, Sighting, Source
-from service.facts_record import FactsRecord
 from service.parsing.ses_id import id_clock
-from service.policy import Policy
 from service.rows import Row
 from service.ruling import Outputs, Ruling, digest
 from service.trail import Trail, collect, join
 from service.watermarks import NEVER, Watermark, Watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterable
+
+    from service.documents import Documents
+    from service.facts_record import FactsRecord
+    from service.policy import Policy
 
 MARKS: Final = b"\0marks"
 META: Final = b"\0meta"
@@ -221,22 +224,25 @@ class Correlator:
                 f"the state was written with {meta.partitions} partitions and the topics now have {self.partitions}: "
                 "go back to the former count, or start anew with another --prefix"
             )
-        for name, data in self.store.items():
-            if name[:1] != b"\0":
-                row = rows.unpack(data)
-                self._windows.setdefault(row.window, []).append(name)
-                for source, at in row.due:
-                    if at > self._spoken[source]:
-                        self._heaps[source].append((at, name))
-                if row.flying:
-                    self.marks.fly(name[2:].decode(), row.flying, 1)
-                self.ruling.open_gaps.update(
-                    (gap.kind, gap.stream) for book in row.books.values() for gap in book.open()
-                )
+        for name in self._names():
+            self._recall(name, rows.unpack(self.store.get(name) or b""))
         for heap in self._heaps.values():
             heapq.heapify(heap)
         if meta is None or meta.policy != policy:
             self.store.put(META, msgspec.msgpack.encode(Meta(self.partitions, policy)))
             if meta is not None:
-                for name in [name for name, _ in self.store.items() if name[:1] != b"\0"]:
+                for name in self._names():
                     self._rejudge(name)
+
+    def _names(self) -> list[Name]:
+        return [name for name, _ in self.store.items() if name[:1] != b"\0"]
+
+    def _recall(self, name: Name, row: Row) -> None:
+        """Knows again of a row what need not be stored beside it."""
+        self._windows.setdefault(row.window, []).append(name)
+        for source, at in row.due:
+            if at > self._spoken[source]:
+                self._heaps[source].append((at, name))
+        if row.flying:
+            self.marks.fly(name[2:].decode(), row.flying, 1)
+        self.ruling.open_gaps.update((gap.kind, gap.stream) for book in row.books.values() for gap in book.open())

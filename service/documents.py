@@ -7,7 +7,7 @@ way, and `delivered` only where nothing else is to be said.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from service.contract.correlated import Correlated, Detail, GapEntry, Recipient, TrailEntry, VerdictEntry
 from service.contract.enums import GapKind, Outcome, VerdictCause
@@ -47,8 +47,10 @@ from service.facts import (
 )
 from service.parsing.addresses import domain
 from service.providers import provider
-from service.rows import Book, GapState
-from service.verdicts import RecipientVerdict, Verdict
+
+if TYPE_CHECKING:
+    from service.rows import Book, GapState
+    from service.verdicts import RecipientVerdict, Verdict
 
 MAX_EVIDENCE: Final = 64
 """Trail entries in a document: the earliest."""

@@ -17,7 +17,7 @@ Instant: TypeAlias = int
 """Milliseconds since 1970-01-01T00:00:00Z."""
 
 Name: TypeAlias = bytes
-"""What points at a mail: `S:<SES message id>`, `Q:<host>[/<instance>]/<queue id>` or `M:<Message-ID without brackets>`."""
+"""What points at a mail: `S:<SES id>`, `Q:<host>[/<instance>]/<queue id>` or `M:<Message-ID without brackets>`."""
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND

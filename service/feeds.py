@@ -5,13 +5,16 @@ A feed is one host's log, or SES's events of one region, or the Delivery events 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Queued, Sent, Sighting
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
 from service.watermarks import FeedNews, news_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Listener:

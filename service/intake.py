@@ -7,9 +7,8 @@ that is what makes it fast. A repeat of a batch makes the same facts, so at-leas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from service import facts_record
 from service.facts import (
@@ -32,7 +31,11 @@ from service.feeds import Listener
 from service.parsing.ses import parse_ses
 from service.parsing.ses_id import id_clock
 from service.parsing.smtp import SmtpContext, parse_smtp
-from service.privacy import Pseudonyms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from service.privacy import Pseudonyms
 
 LARGEST: Final = 500_000
 """Bytes of a facts record beyond which it is cut in two: well under what a broker takes by default."""

@@ -6,9 +6,8 @@ looks at a clock, and dates every fact by its own time, never by its arrival.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
-from typing import Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 
@@ -42,7 +41,11 @@ from service.parsing.ses_id import region as region_of
 from service.policy import Attributes, Policy, Stream
 from service.trail import Trail, in_order, order
 from service.verdicts import Due, Gap, RecipientVerdict, Verdict
-from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.watermarks import Watermarks
 
 # Facts of one millisecond are read in AWS's own order of "last delivery event" (botocore: MessageInsightsFilters).
 _RANK: Final[dict[type, int]] = {
@@ -168,7 +171,9 @@ def _correction(ses_id: str, lines: list[Accepted]) -> int:
 def _recipients(described: list[Described], lines: list[Accepted], told: list[Told]) -> dict[str, None]:
     """The envelope's recipients in SES's order where SES has said them, else as the log has them."""
     named = dict.fromkeys(address for d in described for address in d.recipients)
-    return named or dict.fromkeys(sorted({a for line in lines for a in line.recipients} | {a for t in told for a in t.recipients}))
+    return named or dict.fromkeys(
+        sorted({a for line in lines for a in line.recipients} | {a for t in told for a in t.recipients})
+    )
 
 
 def _apply(fates: dict[str, Fate], event: Fact) -> None:
@@ -240,9 +245,7 @@ def stream_of(mail: Mail, policy: Policy) -> Stream:
     )
 
 
-def _unheard(
-    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spoken: Instant
-) -> tuple[list[Gap], bool]:
+def _unheard(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spoken: Instant) -> tuple[list[Gap], bool]:
     """No event at all: one gap a recipient, or one for nobody in particular where nobody knows the recipients."""
     deadline = mail.accepted + stream.deadlines.first_event
     if spoken < deadline + policy.grace:
@@ -297,9 +300,7 @@ def delivery_feed(account: str, region: str, configuration_set: str) -> str:
     return f"ses:{account}/{region}/{configuration_set}#delivery"
 
 
-def _unlogged(
-    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy
-) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
+def _unlogged(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
     """SES speaks of a mail that no log mentions; only for sender domains that the logs have spoken of (rule 17)."""
     known = f"domain:{domain(mail.sender)}" in marks.feeds
     if not policy.unlogged_send or mail.logged or not known or Source.SMTP not in marks.configured:

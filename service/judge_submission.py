@@ -5,7 +5,7 @@ The gap is `sent_no_ses_id`: at once on a final refusal, else at the hand-off de
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -38,7 +38,9 @@ from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock
 from service.policy import Attributes, Policy, Stream
 from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
-from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from service.watermarks import Watermarks
 
 ZONE_STEP: Final = 15 * 60 * 1000
 """Every zone on Earth is a multiple of this away from UTC."""
@@ -141,7 +143,9 @@ def zone(difference: int) -> int:
     return round(difference / ZONE_STEP) * ZONE_STEP
 
 
-def _attempt(legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting) -> None:
+def _attempt(
+    legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting
+) -> None:
     end = _ENDS[type(fact)]
     for address in fact.recipients or list(legs):
         leg = legs.setdefault(address, Leg())
@@ -174,7 +178,9 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     waiting = waits(sub)
     due_past = waiting and marks.of(Source.SMTP) >= deadline + policy.grace
     held = due_past and marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
-    known_absent = not _joins(sub, marks, policy) or any(isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts)
+    known_absent = not _joins(sub, marks, policy) or any(
+        isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts
+    )
     gap = _gap(sub, deadline, silence_counts=due_past and not held and known_absent)
     ids = tuple(dict.fromkeys(leg.ses_id for leg in sub.legs.values() if leg.ses_id))
     return Verdict(

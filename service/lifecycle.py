@@ -16,8 +16,8 @@ from service.facts import (
     Delayed,
     Delivered,
     Engaged,
-    RenderingFailed,
     Rejected,
+    RenderingFailed,
     Sent,
     SesFact,
 )

@@ -5,11 +5,13 @@ No label grows with traffic: no address, no id; recipient domains only as the bi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -38,10 +40,14 @@ GAPS_RESOLVED: Final = Counter(
     registry=REGISTRY,
 )
 GAPS_OPEN: Final = Gauge(
-    "mailgap_gaps_open", "Gaps open in this worker's shards; the sum over workers is right.", ("kind", "stream"),
+    "mailgap_gaps_open",
+    "Gaps open in this worker's shards; the sum over workers is right.",
+    ("kind", "stream"),
     registry=REGISTRY,
 )
-OPEN_MAILS: Final = Gauge("mailgap_open_mails", "Names in this worker's shards that wait for a deadline.", registry=REGISTRY)
+OPEN_MAILS: Final = Gauge(
+    "mailgap_open_mails", "Names in this worker's shards that wait for a deadline.", registry=REGISTRY
+)
 ROWS: Final = Gauge("mailgap_rows", "Rows in this worker's shards.", registry=REGISTRY)
 ROWS_DROPPED: Final = Counter("mailgap_rows_dropped_total", "Rows dropped with their window.", registry=REGISTRY)
 WATERMARK: Final = Gauge(
@@ -60,9 +66,7 @@ COMMIT_SECONDS: Final = Histogram(
 RESTORE_SECONDS: Final = Gauge(
     "mailgap_restore_seconds", "How long the last restore of the shards took.", registry=REGISTRY
 )
-LAG: Final = Gauge(
-    "mailgap_lag_records", "Records that wait to be read.", ("topic", "partition"), registry=REGISTRY
-)
+LAG: Final = Gauge("mailgap_lag_records", "Records that wait to be read.", ("topic", "partition"), registry=REGISTRY)
 BUILD: Final = Info("mailgap_build", "The release that runs.", registry=REGISTRY)
 
 

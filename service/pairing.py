@@ -6,11 +6,15 @@ one. Pure: the same asks and links give the same pairs in whatever order they ca
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.facts import Answered, Asked, Instant, Linked, Sighting, Source
-from service.policy import Policy
 from service.trail import Trail, order
 from service.verdicts import Due, Message
-from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from service.policy import Policy
+    from service.watermarks import Watermarks
 
 
 def answers(trail: Trail, marks: Watermarks, policy: Policy) -> tuple[list[Message], tuple[Due, ...]]:

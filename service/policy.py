@@ -7,13 +7,15 @@ the value and the way out. Reading the file is `service.settings`' business.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from service.facts import HOUR, MINUTE, SECOND, Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DAY: Final = 24 * HOUR
 SES_LIFETIME: Final = 14 * HOUR

@@ -91,5 +91,6 @@ def check_version(data: bytes) -> None:
     if data[:1] != VERSION:
         found = data[0] if data else "nothing"
         raise UnknownVersionError(
-            f"state of version {found}, but this release reads only {VERSION[0]}: run the release that wrote it, or a newer one"
+            f"state of version {found}, but this release reads only {VERSION[0]}:"
+            " run the release that wrote it, or a newer one"
         )

@@ -7,27 +7,30 @@ gives the same verdicts. It keeps no rows, knows no deadlines, and does no I/O.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from service import announce, judge_mail, judge_submission
 from service.contract.enums import FINAL
 from service.contract.wire import encode
-from service.documents import Documents
 from service.facts import Described, Fact, Instant, Name, Sighting
 from service.lives import Life, lives
 from service.pairing import answers
 from service.parsing.addresses import domain
-from service.policy import Policy
 from service.providers import provider
 from service.rows import Book, GapState, Row
 from service.trail import Trail
-from service.verdicts import Due, Message, Verdict
 from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.documents import Documents
+    from service.policy import Policy
+    from service.verdicts import Due, Message, Verdict
 
 
 class Published(NamedTuple):

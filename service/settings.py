@@ -7,16 +7,18 @@ Flags, environment variables and one YAML file say the same things: flags win, t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
 from service.policy import Policy, PolicyError, duration, parse_policy
 from service.privacy import Pseudonyms, key_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class SettingsError(Exception):
@@ -75,7 +77,9 @@ class Setting:
 
 
 TABLE: Final = (
-    Setting("bootstrap_servers", "--bootstrap-servers", "127.0.0.1:9092", _text, "Kafka, host:port, several with commas."),
+    Setting(
+        "bootstrap_servers", "--bootstrap-servers", "127.0.0.1:9092", _text, "Kafka, host:port, several with commas."
+    ),
     Setting("smtp_topics", "--smtp-topic", (), _names, "Topics with the application's mail logs."),
     Setting("ses_topics", "--ses-topic", (), _names, "Topics with SES's events."),
     Setting("prefix", "--prefix", "mailgap", _text, "Begins the names of our topics and groups."),

@@ -6,12 +6,14 @@ whoever made it and however late it is read. Nothing here looks at a clock, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from service.facts import SECOND, Instant, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BUCKET: Final = SECOND
 LATEST: Final = 256
@@ -159,6 +161,4 @@ def _host(submission: str) -> str:
 
 def news_of(heard: dict[str, tuple[Instant, set[Instant]]]) -> tuple[FeedNews, ...]:
     """Packs what was heard, feed by feed."""
-    return tuple(
-        FeedNews(feed, spoken, tuple(sorted(waiting)[-LATEST:])) for feed, (spoken, waiting) in heard.items()
-    )
+    return tuple(FeedNews(feed, spoken, tuple(sorted(waiting)[-LATEST:])) for feed, (spoken, waiting) in heard.items())

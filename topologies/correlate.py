@@ -140,13 +140,15 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
         count(counts)
         gauge(table)
 
+    table.before_commit, table.after_commit = ask_with(sender), committed
+
     @app.agent(input_topic(app, settings.topics.facts))
     async def correlate(stream: Any) -> None:
         await run(table, stream, partial(step, settings, engine.partitions))
 
     @app.task
     async def commits() -> None:
-        await committer(table, before_commit=ask_with(sender), after_commit=committed)
+        await committer(table)
 
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:

@@ -5,6 +5,7 @@ covers were acknowledged, so it is true whoever reads it and however late.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from faust.types import TP
 
 from service import facts_record
 from service.contract import dead_letter
+from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Source
 from service.facts_record import FactsRecord
 from service.intake import Dead, Harvest, Intake
@@ -31,8 +33,12 @@ from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Record, Sender
 from topologies.engine.settings import EngineSettings
 
+log = logging.getLogger("mailgap.ingest")
+
 EVERY: Final = 0.3
 """Seconds between two statements: what a gap's announcement may be late by."""
+HEADERS: Final = 1 << 16
+"""Bytes kept free in a dead letter for key and headers."""
 DELAY_MEMORY: Final = 15 * MINUTE
 
 
@@ -85,6 +91,14 @@ class Ingest:
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """One batch of one partition."""
+        if batch.hole:
+            log.warning(
+                "%s/%d: offsets %d to %d were removed before they were read: what they said is lost",
+                tp.topic,
+                tp.partition,
+                batch.first,
+                batch.after - 1,
+            )
         source = self.source_of(tp.topic)
         generation = self.app.consumer_generation_id
         harvest = self.intakes[source].take(batch.records, _now())
@@ -115,7 +129,10 @@ class Ingest:
             version=release(),
         )
         headers = [*record.headers, *dead_letter.headers(letter)]
-        return Record(self.settings.topics.dead_letters, record.key, record.value, headers=headers)
+        value = record.value
+        if value is not None and len(value) > LARGEST_DEAD_LETTER - HEADERS:
+            value = None  # more than Kafka takes; the headers say where the record itself still stands
+        return Record(self.settings.topics.dead_letters, record.key, value, headers=headers)
 
     async def state_watermarks(self) -> None:
         """Says, again and again, how far our partitions have spoken."""

@@ -38,7 +38,7 @@ PLAIN_WIDTH = 200
 @click.command()
 @click.option("--smtp", multiple=True, metavar="PATH", help="Mail log: a file, a folder, or - (may be repeated).")
 @click.option("--ses", multiple=True, metavar="PATH", help="SES events: a file, a folder, or - (may be repeated).")
-@click.option("--as-of", metavar="TIME", help="RFC 3339; both sources have spoken until then. [default: their last word]")
+@click.option("--as-of", metavar="TIME", help="RFC 3339; both have spoken until then. [default: their last word]")
 @click.option("--policy", "policy_file", metavar="FILE", help="Streams and deadlines (YAML).")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @click.option("--only", type=click.Choice(["gaps"]), help="Only mails with a gap.")
@@ -64,7 +64,7 @@ def scan(
     if not smtp and not ses:
         raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
     if "-" in smtp and "-" in ses:
-        raise click.UsageError("standard input can be the mail log or the events, not both: give a file for one of them")
+        raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
     began = time.perf_counter()
     policy, until = _policy(policy_file), _instant(as_of)
     context = SmtpContext(policy.relays, _zone(timezone))
@@ -176,16 +176,16 @@ def _summarize(tally: Tally, summary: Summary, seconds: float) -> None:
         return ", ".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda i: (-i[1], i[0])))
 
     read = sum(tally.records.values())
+    records = listed({f"{source} records": count for source, count in tally.records.items()})
+    why = listed({reason.value: count for reason, count in tally.rejected.items()})
     lines = [
-        f"read      {listed({f'{source} records': count for source, count in tally.records.items()}) or 'nothing'}"
-        f" in {seconds:.1f} s ({read / max(seconds, 0.001):,.0f} a second)",
+        f"read      {records or 'nothing'} in {seconds:.1f} s ({read / max(seconds, 0.001):,.0f} a second)",
         f"          {tally.ignored} say nothing about a mail, {tally.left_out} are later than --as-of",
         f"mails     {summary.mails}: {listed(dict(summary.outcomes)) or 'none'}",
-        f"gaps      {sum(summary.open_gaps.values())} open"
-        + "".join(f"\n          {n} {kind}: {cause}" for (kind, cause), n in sorted(summary.open_gaps.items())),
+        f"gaps      {sum(summary.open_gaps.values())} open",
+        *(f"          {count} {kind}: {cause}" for (kind, cause), count in sorted(summary.open_gaps.items())),
         f"          {summary.resolved_gaps} opened and resolved",
-        f"rejected  {sum(tally.rejected.values())}"
-        + (f": {listed({r.value: n for r, n in tally.rejected.items()})}" if tally.rejected else ""),
+        f"rejected  {sum(tally.rejected.values())}{why and f': {why}'}",
     ]
     if summary.held:
         lines.append(f"held      {summary.held} mails: their source has gone quiet for many at once")

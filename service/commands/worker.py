@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,17 +15,29 @@ from service.edges.http import HttpServer
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from service.policy import Policy
     from service.privacy import Pseudonyms
     from topologies.engine.app import App
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 ROLES = ("ingest", "correlate")
 
 
 @click.command()
 @settings_options(
-    "bootstrap_servers", "smtp_topics", "ses_topics", "prefix", "policy_file", "addresses", "pseudonym_key_file",
-    "http_bind", "session_timeout", "commit_interval", "timezone",
+    "bootstrap_servers",
+    "smtp_topics",
+    "ses_topics",
+    "prefix",
+    "policy_file",
+    "addresses",
+    "pseudonym_key_file",
+    "http_bind",
+    "session_timeout",
+    "commit_interval",
+    "timezone",
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
@@ -36,7 +47,7 @@ def worker(role: str | None, log_level: str, config: str | None, **flags: Any) -
     Runs until SIGTERM or Ctrl-C, and stops by itself, with one line that says why, where it cannot go on: let whatever
     supervises it start it again. Each role is a consumer group of its own, so workers and roles may be added freely.
     """
-    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=LOG_FORMAT)
     settings = settings_of(flags, config)
     if not settings.smtp_topics and not settings.ses_topics:
         raise click.UsageError("nothing to read: give --smtp-topic, --ses-topic or both")
@@ -62,7 +73,7 @@ def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions
         session_timeout=settings.session_timeout,
         heartbeat=settings.session_timeout / 5,
         commit_interval=settings.commit_interval,
-        max_record_bytes=kafka.LARGEST_RECORD,
+        max_record_bytes=kafka.LARGEST_DEAD_LETTER,
     )
     make: Mapping[str, Callable[[], App]] = {
         "ingest": lambda: ingest_app(settings, engine, policy, hide),

@@ -86,7 +86,6 @@ class Comparison(NamedTuple):
     false: int
     mails: int
     right: int
-    unreadable_right: bool
     differences: tuple[str, ...]
 
     @property
@@ -111,7 +110,7 @@ def compare(story: Story, findings: Findings, shown: AsShown) -> Comparison:
         *(() if unreadable else (f"dead letters: {dict(findings.dead)}",)),
     )
     right = sum(wanted[name] == said.get(name) for name in wanted)
-    return Comparison(due.total(), (due & got).total(), false.total(), len(wanted), right, unreadable, differences)
+    return Comparison(due.total(), (due & got).total(), false.total(), len(wanted), right, differences)
 
 
 def _expected(gap: ExpectedGap, shown: AsShown) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from service.demo.findings import Findings
     from service.demo.sample import Story
 
-WIDTH: Final = 104
+WIDTH: Final = 110
 """Columns, where the terminal has more."""
 PLAIN_EVERY: Final = 5.0
 _LATEST: Final = 8
@@ -122,6 +122,8 @@ class View:
             f"   of these closed again: {closed}   unreadable records: {findings.dead.total()}", style="not bold dim"
         )
         latest = Table.grid(padding=(0, 2))
+        latest.add_column(width=9)
+        latest.add_column(width=24)
         for gap in islice(reversed(findings.news), _LATEST):
             latest.add_row(*_news(gap))
         blank = [Text()] * (_LATEST - min(len(findings.news), _LATEST))
@@ -147,12 +149,9 @@ class PlainView(View):
 
 
 def _news(gap: GapRecord) -> tuple[Text, Text, Text]:
-    to = gap.recipient or gap.mail_id.partition("@")[0]
+    """A line of the latest news."""
+    to = Text(gap.recipient or gap.mail_id.partition("@")[0], style="dim")
     if gap.state is GapState.OPENED:
-        return (
-            Text("  gap", style="yellow"),
-            Text(f"{words.KINDS[gap.kind]}: {words.cause(gap.cause)}"),
-            Text(to, style="dim"),
-        )
+        return Text("   gap", style="yellow"), Text(words.cause(gap.cause)), to
     how = words.resolution(gap.resolution) if gap.resolution else "closed"
-    return Text("  closed", style="green"), Text(how), Text(to, style="dim")
+    return Text("   closed", style="green"), Text(how), to

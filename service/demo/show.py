@@ -204,17 +204,15 @@ def _further(
     return [*rows, ("metrics", (metrics,)), ("the gaps, from Kafka", _reader(settings, kafka))]
 
 
-def _reader(settings: Settings, kafka: LocalKafka) -> tuple[str, str]:
+def _reader(settings: Settings, kafka: LocalKafka) -> tuple[str, ...]:
     """Kafka's own console consumer: from our jars where the broker runs on them, else as its distributions have it."""
     tool = "kafka-console-consumer.sh"
     if kafka.pid is not None:
         tool = f"java -cp '{shown(kafka_home() / 'libs')}/*' org.apache.kafka.tools.consumer.ConsoleConsumer"
     return (
         f"{tool} \\",
-        (
-            f"    --bootstrap-server {settings.bootstrap_servers} --topic {settings.topics.gaps} --from-beginning \\"
-            "\n        --isolation-level read_committed"
-        ),
+        f"    --bootstrap-server {settings.bootstrap_servers} --topic {settings.topics.gaps} \\",
+        "    --from-beginning --isolation-level read_committed",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Group
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from service.demo.findings import Comparison, Findings
 
 _BAR: Final = 36
+_DIFFERENCES: Final = 10
 _KIND_ORDER: Final = (GapKind.SENT_NO_SES_ID, GapKind.ACCEPTED_NOT_DELIVERED, GapKind.UNLOGGED_SEND)
 
 
@@ -30,11 +32,9 @@ def show(console: Console, findings: Findings, compared: Comparison) -> None:
     """All but how to look further."""
     _heading(console, "What became of them", "by recipient")
     console.print(_outcomes(findings))
-    _heading(
-        console,
-        f"{len(findings.gaps)} gaps, which no single log line shows",
-        "the first mail of each kind, in the record's own words",
-    )
+    hidden = any(gap.recipient and gap.recipient.startswith("p-") for gap in findings.gaps.values())
+    remark = "one mail of each kind; p-… stands for an address" if hidden else "one mail of each kind"
+    _heading(console, f"{len(findings.gaps)} gaps that no single log line shows", remark)
     for group in _groups(findings.gaps.values()):
         console.print(_group(findings, group))
     _verdict(console, compared)
@@ -55,16 +55,26 @@ def _outcomes(findings: Findings) -> Table:
         if counts[name]:
             missing = name in words.MISSING
             style = "yellow" if missing else "green" if name == "delivered" else "default"
-            bar = Text("█" * max(round(_BAR * counts[name] / most), 1), style=style)
-            table.add_row(str(counts[name]), Text(text), bar.append(" a gap" if missing else ""))
+            bar = Text(_bar(counts[name] / most), style=style)
+            table.add_row(str(counts[name]), Text(text), bar.append("  gap" if missing else ""))
+    if findings.dead:
+        table.add_row(
+            str(findings.dead.total()), Text("unreadable records, kept untouched", style="dim"), "", style="dim"
+        )
     return table
+
+
+def _bar(share: float) -> str:
+    """Blocks, to an eighth of one."""
+    whole, eighths = divmod(max(round(share * _BAR * 8), 1), 8)
+    return "█" * whole + ("", *"▏▎▍▌▋▊▉")[eighths]
 
 
 def _groups(gaps: Iterable[GapRecord]) -> list[list[GapRecord]]:
     """By kind and cause; within one, the open gaps first."""
 
-    def kind(gap: GapRecord) -> tuple[int, str]:
-        return _KIND_ORDER.index(gap.kind), gap.cause
+    def kind(gap: GapRecord) -> tuple[int, int, str]:
+        return _KIND_ORDER.index(gap.kind), words.place(gap.cause), gap.cause
 
     ordered = sorted(gaps, key=lambda gap: (kind(gap), gap.resolution is not None, gap.opened_at))
     return [list(group) for _, group in groupby(ordered, kind)]
@@ -72,31 +82,29 @@ def _groups(gaps: Iterable[GapRecord]) -> list[list[GapRecord]]:
 
 def _group(findings: Findings, gaps: list[GapRecord]) -> Padding:
     first = gaps[0]
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=5, style="dim")
-    table.add_column()
-    mail = first.recipient or first.mail_id.partition("@")[0]
-    table.add_row("mail", Text(mail).append(_times(findings, gaps), style="dim"))
-    table.add_row("why", Text(words.first_sentence(first.explanation)))
-    table.add_row("next", Text(words.first_sentence(first.next_step)))
-    heading = Text.from_markup(
-        f"[yellow]{len(gaps)}[/] {words.KINDS[first.kind]}: [yellow]{escape(words.cause(first.cause))}[/]"
+    heading = Table.grid(padding=(0, 2))
+    heading.add_row(
+        Text(f"{len(gaps):>2}  {words.cause(first.cause)}", style="yellow"), Text(words.KINDS[first.kind], style="dim")
     )
-    whole = Table.grid()
-    whole.add_row(heading)
-    whole.add_row(Padding(table, (0, 0, 0, 2)))
-    return Padding(whole, (0, 0, 0, 2))
+    said = Table.grid(padding=(0, 1))
+    said.add_column(width=5, style="dim")
+    said.add_column()
+    mail = first.recipient or first.mail_id.partition("@")[0]
+    said.add_row("mail", Text(mail).append(_times(findings, gaps), style="dim"))
+    said.add_row("why", Text(words.first_sentence(first.explanation)))
+    said.add_row("next", Text(words.first_sentence(first.next_step)))
+    return Padding(Group(heading, Padding(said, (0, 0, 0, 4))), (0, 0, 0, 2))
 
 
 def _times(findings: Findings, gaps: list[GapRecord]) -> str:
     """How soon the gaps were found, and how those that closed did."""
     found = [findings.found_after[gap.gap_id] for gap in gaps if gap.gap_id in findings.found_after]
-    parts = [f"found {max(found):.1f} s after the deadline" if found else ""]
-    closed = [gap for gap in gaps if gap.resolved_at and gap.resolution]
-    for how, ones in groupby(sorted(closed, key=lambda gap: str(gap.resolution)), lambda gap: gap.resolution):
+    parts = [f"found within {max(found):.1f} s" if found else ""]
+    closed = sorted((gap for gap in gaps if gap.resolution), key=lambda gap: str(gap.resolution))
+    for how, ones in groupby(closed, lambda gap: gap.resolution):
         if how is not None:
             each = list(ones)
-            parts.append(f"{len(each)} closed again after {max(map(_open_for, each)):.1f} s, {words.resolution(how)}")
+            parts.append(f"{len(each)} closed again after {max(map(_open_for, each)):.1f} s: {words.resolution(how)}")
     return "".join(f"  · {part}" for part in parts if part)
 
 
@@ -106,12 +114,11 @@ def _open_for(gap: GapRecord) -> float:
 
 def _verdict(console: Console, compared: Comparison) -> None:
     mark = "[bold green]✔[/]" if compared.equal else "[bold red]✘[/]"
-    aside = "every unreadable record kept" if compared.unreadable_right else "unreadable records amiss"
     console.print(
-        f"\n {mark} The application knows what it did: [bold]{compared.found} of {compared.due} gaps found,"
-        f" {compared.false} false[/]; {compared.right} of {compared.mails} mails right; {aside}."
+        f"\n {mark} The application knows what it really did: [bold]{compared.found} of {compared.due} gaps found,"
+        f" {compared.false} false[/]; {compared.right} of {compared.mails} mails right."
     )
-    for difference in compared.differences[:10]:
+    for difference in compared.differences[:_DIFFERENCES]:
         console.print(f"   [red]{escape(difference)}[/]")
 
 
@@ -121,5 +128,5 @@ def further(console: Console, rows: Iterable[tuple[str, tuple[str, ...]]]) -> No
     for what, lines in rows:
         console.print(f"  [dim]{what}[/]")
         for line in lines:
-            console.print(f"    {escape(line)}", soft_wrap=True)
+            console.print(f"    {line}", soft_wrap=True, markup=False)
     console.print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from service.contract.enums import Cause, GapKind, Outcome, Resolution
@@ -27,29 +28,38 @@ MISSING: Final = frozenset({Outcome.REFUSED, Outcome.DEFERRED, Outcome.PENDING, 
 """Where nobody has got the mail, and no log line says so."""
 
 KINDS: Final[dict[GapKind, str]] = {
-    GapKind.SENT_NO_SES_ID: "sent, and SES did not take it",
-    GapKind.ACCEPTED_NOT_DELIVERED: "SES took it, and no word that it arrived",
+    GapKind.SENT_NO_SES_ID: "the application sent it, and SES did not take it",
+    GapKind.ACCEPTED_NOT_DELIVERED: "SES took it, and did not say what became of it",
     GapKind.UNLOGGED_SEND: "SES sent it, and no log knows of it",
 }
 
 CAUSES: Final[dict[Cause, str]] = {
     Cause.UNVERIFIED_IDENTITY: "sender not verified",
-    Cause.RATE_EXCEEDED: "throttled",
-    Cause.SILENT: "the mail server fell silent",
-    Cause.NO_EVENTS: "SES said nothing at all",
-    Cause.SENT_THEN_SILENT: "SES fell silent",
+    Cause.RATE_EXCEEDED: "throttled by SES",
+    Cause.SILENT: "mail server fell silent",
+    Cause.SENT_THEN_SILENT: "sent, and then silence",
+    Cause.NO_EVENTS: "not a single event",
 }
+"""In the order in which they are shown."""
 
 RESOLUTIONS: Final[dict[Resolution, str]] = {
-    Resolution.ACCEPTED: "SES took it after all",
+    Resolution.ACCEPTED: "SES took it at last",
     Resolution.FOUND_BY_MESSAGE_ID: "found under its Message-ID",
-    Resolution.DELIVERED: "it arrived late",
+    Resolution.DELIVERED: "it arrived at last",
 }
+
+
+_ID: Final = re.compile(r" \(id [^)]{1,256}\)")
 
 
 def cause(word: Cause) -> str:
     """A gap's cause."""
     return CAUSES.get(word, word.replace("_", " "))
+
+
+def place(word: Cause) -> int:
+    """Where a gap's cause is shown among the others."""
+    return list(CAUSES).index(word) if word in CAUSES else len(CAUSES)
 
 
 def resolution(word: Resolution) -> str:
@@ -58,11 +68,6 @@ def resolution(word: Resolution) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence; a dot inside a name ends none."""
+    """The first sentence (a dot inside a name ends none), without an id in brackets: the next step has it too."""
     head, dot, _ = text.partition(". ")
-    return head + dot.strip()
-
-
-def count(number: int, what: str) -> str:
-    """`1 mail`, `2 mails`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return _ID.sub("", head) + dot.strip()

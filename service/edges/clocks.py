@@ -11,6 +11,7 @@ from statistics import median
 from typing import Final
 
 from service.facts import SECOND, Accepted, Fact, Instant
+from service.judge_submission import zone
 from service.parsing.ses_id import id_clock
 
 TRUSTED: Final = 5 * SECOND
@@ -34,7 +35,8 @@ class HostClocks:
         recent = self._seen.setdefault(host, deque(maxlen=RECENT))
         recent.append(clock - fact.at)
         difference = int(median(recent))
-        self._correction[host] = difference if abs(difference) > TRUSTED else 0
+        whole = zone(difference)  # a zone is exact; only what is left over can be the round trip, or a clock's fault
+        self._correction[host] = difference if abs(difference - whole) > TRUSTED else whole
 
     def knows(self, host: str) -> bool:
         """Whether an acceptance has shown this host's clock."""

@@ -10,13 +10,16 @@ import gzip
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
+import orjson
 import zstandard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAX_RECORD: Final = 32 << 20
 """Bytes of one line or document that are held. The parser refuses records far smaller than this, and a refused record
@@ -61,7 +64,7 @@ def files(paths: Iterable[str]) -> list[str]:
 def opened(path: str) -> Iterator[IO[bytes]]:
     """The file's plain bytes, whatever it is packed with."""
     try:
-        raw = sys.stdin.buffer if path == "-" else Path(path).open("rb")
+        raw = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 closed below
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     buffered = io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
@@ -115,36 +118,31 @@ class _Open:
         self.data = bytearray()
         self.depth = 0
         self.quoted = False
+        self.indented = False
         self.start = 0
 
     def feed(self, line: bytes, number: int) -> Iterator[Raw]:
         """Takes one line and gives the documents that end on it."""
+        if self.depth and self._begins_anew(line):
+            yield from self.rest()
         if not self.depth and _whole(line):
             yield Raw(line, number)
             return
         begin = at = 0
-        while True:
-            mark = _MARKS.search(line, at)
-            if mark is None:
-                break
+        while (mark := _MARKS.search(line, at)) is not None:
             at = mark.end()
-            sign = mark[0]
-            if self.quoted:
-                at += sign == b"\\"
-                self.quoted = sign != b'"'
-            elif sign == b'"':
-                self.quoted = self.depth > 0
-            elif sign == b"{" or (sign == b"[" and self.depth):
-                if not self.depth:
-                    yield from _text(line[begin : mark.start()], number)
-                    begin, self.start = mark.start(), number
-                self.depth += 1
-            elif sign in b"}]" and self.depth:
-                self.depth -= 1
-                if not self.depth:
-                    self._keep(line[begin:at])
-                    yield self._take()
-                    begin = at
+            if mark[0] == b"\\":
+                at += self.quoted  # what it escapes is no mark
+                continue
+            change = self._change(mark[0])
+            if change > 0 and not self.depth:
+                yield from _text(line[begin : mark.start()], number)
+                begin, self.start = mark.start(), number
+            self.depth += change
+            if change < 0 and not self.depth:
+                self._keep(line[begin:at])
+                yield self._take()
+                begin = at
         if self.depth:
             self._keep(line[begin:])
         else:
@@ -152,8 +150,25 @@ class _Open:
 
     def rest(self) -> Iterator[Raw]:
         """What was never finished: the parser says why it is no document."""
+        self.depth, self.quoted = 0, False
         if self.data:
             yield self._take()
+
+    def _change(self, sign: bytes) -> int:
+        """How a mark changes the depth. The brackets of an array around documents do not."""
+        if self.quoted or sign == b'"':
+            self.quoted = self.depth > 0 and not (self.quoted and sign == b'"')
+            return 0
+        if sign in b"}]":
+            return -1 if self.depth else 0
+        return 1 if sign == b"{" or self.depth else 0
+
+    def _begins_anew(self, line: bytes) -> bool:
+        """A document was cut off, and this line begins the next one: one broken line must not swallow the others."""
+        if line[:1] != b"{":
+            self.indented = self.indented or line[:1] in (b" ", b"\t")
+            return False
+        return (self.indented and line.strip() == b"{") or (_whole(line) and _loads(line))
 
     def _keep(self, part: bytes) -> None:
         if len(self.data) <= MAX_RECORD:
@@ -162,7 +177,15 @@ class _Open:
     def _take(self) -> Raw:
         raw = Raw(bytes(self.data), self.start)
         self.data.clear()
+        self.indented = False
         return raw
+
+
+def _loads(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _whole(line: bytes) -> bool:

@@ -7,20 +7,23 @@ then the Message-IDs that were asked; then every SES mail, once, when all that c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from service.contract.correlated import Correlated
 from service.documents import Documents
-from service.edges.gather import Gathered
 from service.facts import Asked, Instant, Name, Source
-from service.policy import Policy
 from service.rows import Book, Row
 from service.ruling import Outputs, Ruling
 from service.trail import collect
-from service.verdicts import Verdict
 from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.contract.correlated import Correlated
+    from service.edges.gather import Gathered
+    from service.policy import Policy
+    from service.verdicts import Verdict
 
 
 class Judged(NamedTuple):

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from service.settings import Settings
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from service.settings import Settings
 
 DAY_MS: Final = 24 * 3600 * 1000
 ANSWER_BOUND: Final = 20.0
 LARGEST_RECORD: Final = 8 << 20
 """A mail with 50 recipients and everything that can happen to each fits."""
+LARGEST_DEAD_LETTER: Final = 32 << 20
+"""An input that is too large for us goes to the dead letters whole, so they take far more than anything we make."""
 
 
 class KafkaUnusableError(Exception):
     """Kafka or its topics cannot be used; the text says what is wrong and the way out."""
+
+
+_COMPACT_SOON: Final = {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "900000"}
+"""The shorter the changelog, the quicker a restore."""
+
+_HUGE: Final = {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,10 @@ def wanted(settings: Settings) -> list[Wanted]:
     week = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), **large}
     return [
         Wanted(topics.facts, "facts", count, week),
-        Wanted(topics.changelog, "state", count, {**compact, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "900000"}),
+        Wanted(topics.changelog, "state", count, {**compact, **_COMPACT_SOON}),
         Wanted(topics.correlated, "verdicts", count, compact, fixed=False),
         Wanted(topics.gaps, "gaps", count, compact, fixed=False),
-        Wanted(topics.dead_letters, "dead letters", count, week, fixed=False),
+        Wanted(topics.dead_letters, "dead letters", count, {**week, **_HUGE}, fixed=False),
     ]
 
 
@@ -113,8 +123,8 @@ async def partitions(settings: Settings) -> int:
 
 def _unequal(settings: Settings, facts: int, state: int) -> str:
     return (
-        f"{settings.topics.facts} has {facts} partitions and {settings.topics.changelog} has {state}: they must be equal"
-        " and may not change while there is state; start anew with another --prefix"
+        f"{settings.topics.facts} has {facts} partitions and {settings.topics.changelog} has {state}: they must be"
+        " equal and may not change while there is state; start anew with another --prefix"
     )
 
 
@@ -129,9 +139,7 @@ async def _counts(client: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
 
-async def _problems(
-    client: AIOKafkaAdminClient, settings: Settings, topic: Wanted, there: dict[str, int]
-) -> list[str]:
+async def _problems(client: AIOKafkaAdminClient, settings: Settings, topic: Wanted, there: dict[str, int]) -> list[str]:
     if topic.name not in there:
         return [f"{topic.name} ({topic.what}) is not there: make it with `mailgap topics create`"]
     problems = []
@@ -140,8 +148,9 @@ async def _problems(
         problems.append(_unequal(settings, facts or 0, there[topic.name]))
     config = await _config(client, topic.name)
     for key in ("cleanup.policy", "retention.ms", "max.message.bytes"):
-        if key in topic.config and not _good(key, config.get(key, ""), topic.config[key]):
-            problems.append(f"{topic.name}: {key} is {config.get(key)!r} and must be {topic.config[key]!r}")
+        found, want = config.get(key, ""), topic.config.get(key)
+        if want is not None and not _good(key, found, want):
+            problems += [f"{topic.name}: {key} is {found!r} and must be {want!r}"]
     return problems
 
 

@@ -65,3 +65,8 @@ def unequal(left: dict[str, Document], right: dict[str, Document]) -> list[str]:
             fields = [field for field in here if here[field] != there[field]]
             wrong.append("\n".join(f"{key}.{field}:\n  {here[field]}\n  {there[field]}" for field in fields))
     return wrong
+
+
+def none(wrong: list[str]) -> None:
+    """Fails with the first few of what is wrong, and how much there is."""
+    assert not wrong, f"{len(wrong)} are wrong, among them:\n" + "\n".join(wrong[:6])

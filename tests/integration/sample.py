@@ -121,20 +121,21 @@ class Host:
     def __init__(self, name: str, form: str, zone: int, sample: Sample) -> None:
         self.name, self.form, self.sample = name, form, sample
         self.zone = timezone(timedelta(hours=zone))
-        self.used: list[tuple[int, str]] = []
+        self.free: list[tuple[int, str]] = []
+        self.twice: set[str] = set()
 
     def says(self, at: int, program: str, text: str) -> None:
-        at = at - at % 1000 if self.form in {"rfc3164", "rsyslog"} else at
+        at -= at % 1000 if self.form in {"rfc3164", "rsyslog"} else 0
         value = getattr(self, f"_{self.form}")(at, program, text)
         raw = value if isinstance(value, str) else json.dumps(value)
         self.sample.records.append(Record(at, "smtp", self.name.encode(), raw.encode()))
 
     def queue_id(self, at: int, number: int) -> str:
-        """Short ones come again once their mail has left the queue."""
-        for index, (ended, queue_id) in enumerate(self.used):
-            if ended + 3000 < at and number % 5 == 0:
-                del self.used[index]
-                return queue_id
+        """Some come again, once, when their mail has left the queue."""
+        if number % 5 == 0 and self.free and self.free[0][0] + 3000 < at:
+            _, queue_id = self.free.pop(0)
+            self.twice.add(queue_id)
+            return queue_id
         return f"{at // 1000 % 0xFFFF:04X}{number:06X}"
 
     def _local(self, at: int) -> datetime:
@@ -223,7 +224,8 @@ class Play:
 
     def removed(self, after: float) -> None:
         self.line(after, "qmgr", "removed")
-        self.host.used.append((self.at + int(after * 1000), self.queue_id))
+        if self.queue_id not in self.host.twice:
+            self.host.free.append((self.at + int(after * 1000), self.queue_id))
 
     def accepted(self, after: float, *recipients: str, told: bool = True) -> str:
         """SES takes it at `after`; its answer is in the log a little later, if it ever came."""
@@ -437,6 +439,18 @@ def one_of_two_refused(p: Play) -> None:
     p.truth(p.submission, {bad: "refused"}, Gap(NO_ID, "bad_address", bad))
 
 
+def one_of_two_throttled_for_ever(p: Play) -> None:
+    """The Message-ID leads to the mail of the other recipient: that is no answer."""
+    good, bad = p.to, f"bad.{p.number}@other.example"
+    p.queued(2)
+    p.said(0.2, "deferred", THROTTLED, bad)
+    name = p.accepted(0.3, good)
+    p.event("Send", 0.3, {}, (good,))
+    p.delivery(1.0)
+    p.truth(name, {good: "delivered"})
+    p.truth(p.submission, {bad: "deferred"}, Gap(NO_ID, "rate_exceeded", bad))
+
+
 def throttled_then_accepted(p: Play) -> None:
     p.queued()
     p.said(0.3, "deferred", THROTTLED)
@@ -523,6 +537,7 @@ FATES = (
     delivered, two_recipients_one_bounces, two_ids_for_one_queue_id, suppressed, soft_bounce, bounced_after_delivery,
     out_of_office, rejected, not_rendered, complained, delayed_then_delivered, delayed_then_silent, sent_then_silent,
     one_of_two_is_silent, delivered_late, no_events, first_event_late, refused, one_of_two_refused,
+    one_of_two_throttled_for_ever,
     throttled_then_accepted, throttled_and_accepted_late, throttled_for_ever, silent, reply_lost, answer_lost_and_found,
     answer_lost_for_good, no_id_in_reply, of_the_api, never_for_ses,
 )  # fmt: skip
