@@ -1,4 +1,8 @@
-"""Which gaps to open and which to end, given what was announced before: each opened once, each ended once (rule 3)."""
+"""Which gaps to open and which to end, given what was announced before: each opened once, each ended once (rule 3).
+
+The announcements are history and stay. The book of a gap that the verdict still holds follows the verdict in silence,
+so that a mail's document says the same in whatever order its facts came; only a gap that has ended stays ended.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ def update(book: Book, verdict: Verdict) -> list[tuple[str, GapState]]:
         if known is None:
             known = book.gaps[gap_id] = _opened(gap, verdict.stream)
             changes.append((gap_id, _copy(known)))
+        _follow(known, gap)
         if known.resolved_at is None and gap.resolved_at is not None and gap.resolution is not None:
             changes.append((gap_id, _end(known, gap.resolved_at, gap.resolution)))
     for gap_id, known in book.gaps.items():
@@ -54,6 +59,12 @@ def _opened(gap: Gap, stream: str) -> GapState:
     return GapState(gap.kind, gap.which, gap.recipient, gap.cause, gap.deadline, gap.opened_at, stream)
 
 
+def _follow(known: GapState, gap: Gap) -> None:
+    known.recipient, known.cause, known.deadline, known.opened_at = gap.recipient, gap.cause, gap.deadline, gap.opened_at
+    if known.resolution is not None and gap.resolution is not None:
+        known.resolved_at, known.resolution = gap.resolved_at, gap.resolution
+
+
 def _end(known: GapState, at: Instant, resolution: Resolution) -> GapState:
     known.resolved_at, known.resolution = at, resolution
     known.revision += 1
@@ -75,9 +86,9 @@ def _overtaken(known: GapState, verdict: Verdict) -> Resolution | None:
     (A deadline that moved, a feed that fell silent since, or a policy that changed does not take it back.)
     """
     if known.kind is GapKind.SENT_NO_SES_ID:
-        if verdict.superseded_by is None:
-            return None
-        return Resolution.FOUND_BY_MESSAGE_ID if verdict.found else Resolution.LATE_EVIDENCE
+        if verdict.superseded_by is not None and verdict.found:
+            return Resolution.FOUND_BY_MESSAGE_ID
+        return Resolution.LATE_EVIDENCE if verdict.settled else None
     if known.kind is GapKind.UNLOGGED_SEND:
         return Resolution.LATE_EVIDENCE if verdict.queue_ids else None
     if known.recipient is None and verdict.recipients:

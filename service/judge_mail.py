@@ -71,18 +71,22 @@ class Fate(msgspec.Struct):
     at: Instant | None = None
     fact: Fact | None = None
     final_at: Instant | None = None
+    final: Outcome | None = None
+    """The first final outcome: what ended a silence, whatever came after it."""
     expires: Instant = 0
+    delayed_at: Instant | None = None
 
     def apply(self, event: Signal, fact: Fact) -> None:
         """Takes in one fact that is about this recipient."""
         outcome = after(self.outcome, event)
         if isinstance(fact, Delayed):
             self.expires = max(self.expires, fact.expires)
+            self.delayed_at = fact.at if self.delayed_at is None else self.delayed_at
         if outcome is self.outcome and not (isinstance(fact, Delayed) and outcome is Outcome.DELAYED):
             return
         self.outcome, self.at, self.fact = outcome, fact.at, fact
         if self.final_at is None and outcome in FINAL:
-            self.final_at = fact.at
+            self.final_at, self.final = fact.at, outcome
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -268,7 +272,7 @@ def _late_first_event(mail: Mail, stream: Stream) -> list[Gap]:
 
 
 def _ended(fate: Fate, at: Instant) -> Resolution:
-    return Resolution(fate.outcome) if fate.final_at == at else Resolution.EVENT_ARRIVED
+    return Resolution(fate.final) if fate.final is not None and fate.final_at == at else Resolution.EVENT_ARRIVED
 
 
 def _undelivered(
@@ -285,11 +289,11 @@ def _late(
 ) -> tuple[list[Gap], bool]:
     """One recipient without a final event by the last deadline."""
     deadline = stream.deadlines.delivery(mail.accepted, fate.expires)
-    cause = Cause.DELAYED_THEN_SILENT if fate.expires or fate.outcome is Outcome.DELAYED else Cause.SENT_THEN_SILENT
-    gap = _open("delivery", who, cause, deadline)
-    if fate.final_at is not None:
+    delayed = fate.delayed_at is not None and fate.delayed_at <= deadline
+    gap = _open("delivery", who, Cause.DELAYED_THEN_SILENT if delayed else Cause.SENT_THEN_SILENT, deadline)
+    if fate.final_at is not None and fate.final is not None:
         late = fate.final_at > deadline
-        return ([_closed(gap, fate.final_at, Resolution(fate.outcome))] if late else []), False
+        return ([_closed(gap, fate.final_at, Resolution(fate.final))] if late else []), False
     if spoken < deadline + policy.grace:
         return [], False
     return ([], True) if silent else ([gap], False)

@@ -201,6 +201,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         ses_mails=ids,
         superseded_by=ids[0] if ids and not sub.missing else None,
         found=any(leg.found for leg in sub.legs.values()),
+        settled=not waiting,
         worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
     )
 

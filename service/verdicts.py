@@ -68,6 +68,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """False for a submission that is well: its facts stand in the SES mail's record (rule 11)."""
     found: bool = False
     """A submission of which at least one id was found by its Message-ID."""
+    settled: bool = False
+    """A submission for whose id nobody waits: it has it, it was never SES's business, or it is a bounce notice."""
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -67,7 +67,7 @@ def _outcomes(findings: Findings) -> Table:
 def _bar(share: float) -> str:
     """Blocks, to an eighth of one."""
     whole, eighths = divmod(max(round(share * _BAR * 8), 1), 8)
-    return "█" * whole + ("", *"▏▎▍▌▋▊▉")[eighths]
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
 
 
 def _groups(gaps: Iterable[GapRecord]) -> list[list[GapRecord]]:
@@ -104,7 +104,7 @@ def _times(findings: Findings, gaps: list[GapRecord]) -> str:
     for how, ones in groupby(closed, lambda gap: gap.resolution):
         if how is not None:
             each = list(ones)
-            parts.append(f"{len(each)} closed again after {max(map(_open_for, each)):.1f} s: {words.resolution(how)}")
+            parts.append(f"{len(each)} closed after {max(map(_open_for, each)):.1f} s, {words.resolution(how)}")
     return "".join(f"  · {part}" for part in parts if part)
 
 

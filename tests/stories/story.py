@@ -348,18 +348,18 @@ class Story:
         world, log = self.told(), self.log
         expected = world.truth()
         for batches in _batches(log):
-            assert self._play(batches).truth() == expected
+            _same(self._play(batches).truth(), expected, f"in batches of {[len(batch) for batch in batches]}")
         self._crash_everywhere(world)
         doubled = [[record, record] for record in log]
         if not self.forgets:
             doubled.append([record for record in log if record.fragments])
-        assert self._play(doubled).truth() == expected
+        _same(self._play(doubled).truth(), expected, "doubled")
         for seed in range(4):
             segments = _shuffled(log, random.Random(seed))
             batches = segments if seed % 2 else [[record] for segment in segments for record in segment]
-            assert self._play(batches).truth(loosely=True) == world.truth(loosely=True), f"shuffled {seed}"
+            _same(self._play(batches).truth(loosely=True), world.truth(loosely=True), f"shuffled by {seed}")
         if not self.sampled:
-            assert self._play([[record] for record in log], shards=3).truth() == expected
+            _same(self._play([[record] for record in log], shards=3).truth(), expected, "over three shards")
 
     def _crash_everywhere(self, world: World) -> None:
         """Every record is followed by a crash, or its transaction is aborted once: what was said, was said once."""
@@ -373,7 +373,7 @@ class Story:
                     other.crash()
             assert other.published == world.published
             assert other.gaps == world.gaps
-            assert other.truth() == world.truth()
+            _same(other.truth(), world.truth(), "aborted" if abort else "cut by crashes")
 
     def _play(self, batches: Sequence[Sequence[FactsRecord]], shards: int = 1) -> World:
         world = World(self.policy, self.sources, shards)
@@ -405,6 +405,18 @@ def entry(  # noqa: PLR0913 - it is what a statement holds
         said_at=up_to if said_at is None else said_at,
         topics=topics or (topic,),
     )
+
+
+def _same(found: dict[str, Any], expected: dict[str, Any], how: str) -> None:
+    """Says which fields of which mails differ when the story is told so."""
+    differences = [
+        f"{mail}: {field} is {mine.get(field)!r}, not {theirs.get(field)!r}"
+        for mail in sorted({*found, *expected})
+        for mine, theirs in [(found.get(mail, {}), expected.get(mail, {}))]
+        for field in sorted({*mine, *theirs})
+        if mine.get(field) != theirs.get(field)
+    ]
+    assert not differences, f"told {how}, it ends otherwise:\n" + "\n".join(differences[:10])
 
 
 def _who(recipient: str | None) -> str:
