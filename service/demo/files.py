@@ -1,7 +1,13 @@
-"""Where the demo leaves what was said, so that a newcomer can look at it and `mailgap scan` can read it again."""
+"""Where the demo leaves what was said, so that a newcomer can look at it and `mailgap scan` can read it again.
+
+Two demos at once get two folders: a lock on each says that it is in use, and ends with the process.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import itertools
 import os
 import shlex
 import sys
@@ -21,10 +27,15 @@ class Files:
     folder: Path
 
     @classmethod
-    def fresh(cls, folder: Path) -> Self:
-        """Made, and without what an earlier demo left."""
-        folder.mkdir(parents=True, exist_ok=True)
-        files = cls(folder)
+    def fresh(cls, folder: Path, stack: ExitStack) -> Self:
+        """The folder, or the next one that no other demo uses (until `stack` ends), without what an earlier one left."""
+        for number in itertools.count(1):
+            files = cls(folder if number == 1 else folder.with_name(f"{folder.name}-{number}"))
+            files.folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((files.folder / ".lock").open("w"))
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
         for path in (files.smtp, files.ses, files.correlated, files.gaps, files.log):
             path.unlink(missing_ok=True)
         files.policy.write_text(POLICY, encoding="utf-8")

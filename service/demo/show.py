@@ -71,7 +71,11 @@ def show(options: Options) -> bool:
 
 
 def _on_files(options: Options, screen: Screen) -> bool:
-    files = Files.fresh(FOLDER)
+    with ExitStack() as stack:
+        return _from_files(options, screen, Files.fresh(FOLDER, stack))
+
+
+def _from_files(options: Options, screen: Screen, files: Files) -> bool:
     story = tell(options.seed, options.mails, int(time.time() * 1000) - _PAST)
     with screen.step(
         "Writing the logs", f"A sample application has sent {options.mails} mails, and its logs were read"
@@ -81,7 +85,7 @@ def _on_files(options: Options, screen: Screen) -> bool:
     compared = compare(story, findings, str)
     summary.show(screen.console, findings, compared)
     rows: list[tuple[str, tuple[str, ...]]] = [("the same by hand, one line a mail", files.scan_command())]
-    if options.kafka is False:
+    if not options.kafka:
         rows.append(("the same live, on a real Kafka", (f"{program()} demo",)))
     summary.further(screen.console, rows)
     return compared.equal
@@ -91,8 +95,8 @@ def _on_files(options: Options, screen: Screen) -> bool:
 
 
 def _on_kafka(options: Options, screen: Screen) -> bool:
-    files = Files.fresh(FOLDER)
     with ExitStack() as stack:
+        files = Files.fresh(FOLDER, stack)
         scratch = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="mailgap-demo-", ignore_cleanup_errors=True))
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -59,10 +60,10 @@ class Gathered:
     def read_smtp(self, path: str, reference: Instant) -> None:
         """One mail log. `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it."""
         with opened(path) as stream:
-            ahead = [raw for raw, _ in zip(lines(stream), range(AHEAD), strict=False)]
+            every = lines(stream)
+            ahead = list(islice(every, AHEAD))
             reference = self._look_ahead(ahead, reference)
-            rest = lines(stream)
-            for raw in (*ahead, *rest):
+            for raw in chain(ahead, every):
                 reference = self._line(path, raw, reference)
 
     def read_ses(self, path: str) -> None:

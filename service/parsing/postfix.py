@@ -97,13 +97,18 @@ def parse_postfix(line: Line, relays: frozenset[str] = frozenset()) -> Facts | N
     return program.speaker(line, submission, rest, relays)
 
 
+# `syslog_name=postfix-192.0.2.1` names the outgoing address of one transport in master.cf, not an instance: the other
+# lines about the same queue id say `postfix`.
+_IS_LABEL: Final = re.compile(r"postfix-\d{1,3}(?:\.\d{1,3}){3}").fullmatch
+
+
 @lru_cache(maxsize=1024)
 def _program(tag: str) -> _Program | None:
     first, _, rest = tag.partition("/")
     service = rest.rpartition("/")[2]
     if first != "postfix" and not first.startswith("postfix-") and (not service or service not in SPEAKERS):
         return None
-    instance = "" if first == "postfix" else first + "/"
+    instance = "" if first == "postfix" or _IS_LABEL(first) else first + "/"
     return _Program(instance, SPEAKERS.get(service), service in _DELIVERIES)
 
 
@@ -327,8 +332,16 @@ def _gone(line: Line, submission: str, status: _Status, relay: Relay) -> Facts:
     return _one(submission, Elsewhere(line.at, line.floating, (status.recipient,), relay.host))
 
 
+# With `relay=none` only the text says whom Postfix could not reach.
+_PEER: Final = re.compile(
+    r"(?:connect to|connection with|conversation with|host) ([\w.-]{1,255}\[[^\]]{1,64}\])"
+).search
+
+
 def _not_sent(line: Line, submission: str, status: _Status, relay: Relay, relays: frozenset[str]) -> Facts | None:
     # A loopback or private address may be a proxy or a filter on the way to SES; a public host of another name is not.
+    peer = _PEER(status.text) if relay.host in {"none", ""} else None
+    relay = relay_of(peer[1], relays) if peer else relay
     if relay.elsewhere and not names_ses(status.text, relays):
         return _gone(line, submission, status, relay)
     cause, recipients = cause_of(status.text), (status.recipient,)

@@ -128,6 +128,8 @@ def test_lines_that_say_nothing_of_a_mail(program: str, message: str) -> None:
     [
         ("postfix/qmgr", "Mail.Shop.Example", b"Q:mail.shop.example/" + QID.encode()),
         ("postfix-out/qmgr", "mx1", b"Q:mx1/postfix-out/" + QID.encode()),
+        # The label of one transport's outgoing address; the queue manager of the same mail says `postfix`.
+        ("postfix-192.0.2.1/qmgr", "mx1", b"Q:mx1/" + QID.encode()),
         ("mta2/qmgr", "mx1", b"Q:mx1/mta2/" + QID.encode()),
         ("postfix/relay/qmgr", "mx1", b"Q:mx1/" + QID.encode()),
         ("postfix/qmgr", "", b"Q:-/" + QID.encode()),
@@ -273,6 +275,13 @@ def test_what_never_was_for_ses_is_elsewhere_whatever_became_of_it(program: str,
         ("bounced", "550 (no (such)) user"),
     ):
         assert facts_of(program, delivery(relay, status, text, to)) == [elsewhere(relay.partition("[")[0])]
+
+
+def test_an_unreachable_server_that_is_not_ses_is_elsewhere_though_no_relay_is_named() -> None:
+    text = "connect to mx.mail.example[192.0.2.99]:25: Connection timed out"
+    assert facts_of("postfix/smtp", delivery("none", "deferred", text)) == [
+        Elsewhere(AT, False, (ANN,), "mx.mail.example")
+    ]
 
 
 def test_a_local_agent_cannot_say_that_ses_accepted() -> None:
