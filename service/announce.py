@@ -60,7 +60,8 @@ def _opened(gap: Gap, stream: str) -> GapState:
 
 
 def _follow(known: GapState, gap: Gap) -> None:
-    known.recipient, known.cause, known.deadline, known.opened_at = gap.recipient, gap.cause, gap.deadline, gap.opened_at
+    known.recipient, known.cause = gap.recipient, gap.cause
+    known.deadline, known.opened_at = gap.deadline, gap.opened_at
     if known.resolution is not None and gap.resolution is not None:
         known.resolved_at, known.resolution = gap.resolved_at, gap.resolution
 

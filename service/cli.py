@@ -5,14 +5,15 @@ Exit 0; 1 where something outside failed; 2 for bad usage; 3 with `--fail-on-gap
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
 import click
 
-from service.commands import demo, scan, topics, worker
+from service.commands import demo, explain, scan, topics, worker
 
-COMMANDS = (scan.scan, worker.worker, topics.topics, demo.demo)
+COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, demo.demo)
 
 
 class Group(click.Group):
@@ -39,6 +40,8 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> Any:
     """The `mailgap` program."""
+    # What is wrong with Kafka is said in one sentence by whoever asked; aiokafka would say it first, in its own words.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         return cli.main(args=arguments, prog_name="mailgap")
     except BrokenPipeError:  # `mailgap scan … | head`

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from service import rows
-from service.facts import Fact, Instant, Name, Sighting, Source
+from service.facts import Described, Fact, Instant, Name, Sighting, Source
 from service.parsing.ses_id import id_clock
+from service.policy import DAY
 from service.rows import Row
 from service.ruling import Outputs, Ruling, digest
 from service.trail import Trail, collect, join
@@ -89,8 +90,8 @@ class Correlator:
             self._learn(name, facts)
         for statement in statements:
             self.marks.learn(statement)
+            self.advance()  # after each: which feeds were silent at a deadline must not hang on batches (rule 9)
         if statements:
-            self.advance()
             self.store.put(MARKS, rows.VERSION + msgspec.msgpack.encode(self.marks))
 
     def advance(self) -> None:
@@ -135,8 +136,11 @@ class Correlator:
 
     def _first_sight(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> Row | None:
         """A new row, in the window of the mail's own clock. A mail whose window was dropped long ago gets none."""
-        clock = id_clock(name[2:].decode()) if name[:2] == b"S:" else None
-        at = clock if clock is not None else min(sighting.seen for _, sighting in facts)
+        seen = min(sighting.seen for _, sighting in facts)
+        clock = _clock(name, facts) if name[:2] == b"S:" else None
+        if clock is not None and clock > seen + DAY:
+            clock = None  # no clock of SES's: its window would stay for years
+        at = seen if clock is None else clock
         window = at - at % self.policy.window
         if clock is not None and self._expired(window):
             self.ruling.publish_late(name, facts)
@@ -182,7 +186,8 @@ class Correlator:
 
     def _expired(self, window: Instant) -> bool:
         """Every deadline of the window's mails has passed, and `keep` after it, in all that was spoken."""
-        return self._all_spoken() >= window + self.policy.window + self.policy.longest + self.policy.keep
+        policy = self.policy
+        return self._all_spoken() >= window + policy.window + policy.longest + max(policy.keep, policy.grace)
 
     def _all_spoken(self) -> Instant:
         return min((self._spoken[source] for source in self.marks.configured), default=NEVER)
@@ -192,16 +197,30 @@ class Correlator:
         if data is None:
             return
         row = rows.unpack(data)
-        later = [at for source, at in row.due if at > self._spoken[source]]
-        stays = window + self.policy.queue_lifetime + self.policy.keep if row.flying else 0
-        if later or self._all_spoken() < stays:
-            # Not yet: a retry that the mail server still owes, or a deadline that SES itself moved.
-            until = max([*later, stays]) - self.policy.longest - self.policy.keep
-            self._windows.setdefault(until - until % self.policy.window, []).append(name)
-            return
+        until = self._stays(name, row)
+        if until is not None:
+            window = until - until % self.policy.window
+            if not self._expired(window):
+                self._windows.setdefault(window, []).append(name)
+                return
+        if row.flying:
+            self.marks.fly(name[2:].decode(), row.flying, -1)
         self.ruling.close(name, row, self._all_spoken())
         self.store.remove(name)
         self.ruling.outputs.counts["rows_dropped",] += 1
+
+    def _stays(self, name: Name, row: Row) -> Instant | None:
+        """The later window with which a row goes whose own is over; None where it goes with that.
+
+        A retry that the mail server still owes has the queue's lifetime, and a Message-ID its latest ask. An SES mail's
+        deadlines all lie within its window's time: if it is judged again and again, its feed is silent for good.
+        """
+        if row.flying:
+            return row.window + self.policy.queue_lifetime - self.policy.longest
+        later = [at for source, at in row.due if at > self._spoken[source] and source in self.marks.configured]
+        if not later or name[:2] == b"S:":
+            return None
+        return max(later) - self.policy.longest - self.policy.keep
 
     # -- after a restart ---------------------------------------------------------------------------------------------
 
@@ -246,3 +265,11 @@ class Correlator:
         if row.flying:
             self.marks.fly(name[2:].decode(), row.flying, 1)
         self.ruling.open_gaps.update((gap.kind, gap.stream) for book in row.books.values() for gap in book.open())
+
+
+def _clock(name: Name, facts: list[tuple[Fact, Sighting]]) -> Instant | None:
+    """When SES accepted the mail, by the id's own clock, else by the event; None where neither says."""
+    clock = id_clock(name[2:].decode())
+    if clock is not None:
+        return clock
+    return min((fact.at for fact, _ in facts if isinstance(fact, Described)), default=None)

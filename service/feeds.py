@@ -1,17 +1,18 @@
 """What facts say of the feeds they came through: who has spoken up to which hand-off, and who is waited for.
 
-A feed is one host's log, or SES's events of one region, or the Delivery events of one configuration set (rule 15).
+A feed is one host's log, or SES's events of one region (or of all), or the Delivery events of one configuration set
+(rule 15).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Queued, Sent, Sighting
+from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Queued, Sent, Sighting, Unconfirmed
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
-from service.watermarks import FeedNews, news_of
+from service.watermarks import ANY_SES, FeedNews, news_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,9 @@ class Listener:
         for name, fact in facts:
             if isinstance(fact, Described):
                 described = fact
-                self._spoke(f"ses:{_region(name, fact.region)}", _accepted(name, fact.at))
+                accepted = _accepted(name, fact.at)
+                self._spoke(f"ses:{_region(name, fact.region)}", accepted)
+                self._spoke(ANY_SES, accepted)
             elif name[:2] == b"Q:":
                 self._line(name, fact, sighting)
             elif name[:2] == b"S:":
@@ -45,10 +48,13 @@ class Listener:
         self._spoke("smtp:" + name[2:].partition(b"/")[0].decode(), sighting.seen)
         if isinstance(fact, Queued) and fact.sender:
             self._spoke(f"domain:{domain(fact.sender)}", sighting.seen)
+        elif isinstance(fact, Unconfirmed):
+            self._waits(ANY_SES, sighting.seen)
 
     def _mail(self, name: Name, fact: Fact, described: Described | None) -> None:
         if isinstance(fact, Accepted):
             self._waits(f"ses:{_region(name, fact.region)}", _accepted(name, fact.at))
+            self._waits(ANY_SES, _accepted(name, fact.at))
         elif described is not None and isinstance(fact, Sent | Delivered):
             where = _region(name, described.region)
             feed = delivery_feed(described.account, where, described.configuration_set)

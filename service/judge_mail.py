@@ -115,7 +115,8 @@ def read(ses_id: str, trail: Trail) -> Mail:
     accepted_lines, told = _sorted(trail, Accepted), _sorted(trail, Told)
     events = in_order((fact for fact in trail.facts if type(fact) in _RANK), _rank)
     accepted = _accepted(ses_id, trail, [*described, *accepted_lines])
-    offset = _correction(ses_id, accepted_lines)
+    offset = _correction(ses_id, accepted_lines, [(fact, trail.facts[fact]) for fact in told])
+    repeated = _repeated(told)
     fates = {address: Fate() for address in _recipients(described, accepted_lines, told)}
     for event in events:
         _apply(fates, event)
@@ -135,7 +136,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
         fates=fates,
         first_event=min((event.at for event in events), default=None),
         logged=bool(accepted_lines or told),
-        facts=_evidence(trail, offset),
+        facts=_evidence(trail, offset, repeated),
     )
 
 
@@ -143,9 +144,15 @@ def _rank(fact: Fact) -> int:
     return _RANK[type(fact)]
 
 
-def _evidence(trail: Trail, offset: int) -> tuple[tuple[Instant, Fact, Sighting], ...]:
+def _evidence(
+    trail: Trail, offset: int, repeated: frozenset[Fact]
+) -> tuple[tuple[Instant, Fact, Sighting], ...]:
     """All facts by corrected time; those of one instant in a fixed order of their kinds, then by content."""
-    dated = [(f.at + (offset if getattr(f, "floating", False) else 0), f, s) for f, s in trail.facts.items()]
+    dated = [
+        (f.at + (offset if getattr(f, "floating", False) else 0), f, s)
+        for f, s in trail.facts.items()
+        if f not in repeated
+    ]
     dated.sort(key=lambda item: (item[0], type(item[1]).__name__))
     if any(a[0] == b[0] and type(a[1]) is type(b[1]) for a, b in pairwise(dated)):
         dated.sort(key=lambda item: (item[0], type(item[1]).__name__, order(item[1])[1]))
@@ -166,10 +173,19 @@ def _accepted(ses_id: str, trail: Trail, dated: list[Fact]) -> Instant:
     return accepted_at(ses_id, min((fact.at for fact in dated), default=seen), seen)
 
 
-def _correction(ses_id: str, lines: list[Accepted]) -> int:
+def _correction(ses_id: str, lines: list[Accepted], told: list[tuple[Told, Sighting]]) -> int:
+    """What a stamp without a zone must be moved by; where SES's reply was lost, by the timestamps of the records."""
     clock = id_clock(ses_id)
     floating = [line for line in lines if line.floating]
-    return zone(clock - floating[0].at) if clock is not None and floating else 0
+    if clock is not None and floating:
+        return zone(clock - floating[0].at)
+    return zone(min((seen.seen - fact.at for fact, seen in told if fact.floating), key=abs, default=0))
+
+
+def _repeated(told: list[Told]) -> frozenset[Fact]:
+    """A submission tells anew whenever it knows more, and how often hangs on batches: one of it is evidence enough."""
+    first = {fact.submission: fact for fact in reversed(told)}
+    return frozenset(fact for fact in told if first[fact.submission] is not fact)
 
 
 def _recipients(described: list[Described], lines: list[Accepted], told: list[Told]) -> dict[str, None]:
@@ -222,7 +238,7 @@ def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:
     verdicts += _undelivered(mail, stream, marks, policy, spoken) if mail.first_event is not None else []
     gaps = [gap for found, _ in verdicts for gap in found] if judged else []
     held = judged and any(is_held for _, is_held in verdicts)
-    gaps += _late_first_event(mail, stream)
+    gaps += _late_first_event(mail, stream, spoken, policy.grace)
     unlogged, unlogged_due = _unlogged(mail, stream, marks, policy)
     return Verdict(
         mail_id=mail.ses_id,
@@ -238,7 +254,7 @@ def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:
         gaps=tuple(gaps) + unlogged,
         held=held,
         facts=mail.facts,
-        due=_due(mail, stream, policy, spoken, held=held) + unlogged_due,
+        due=(_due(mail, stream, policy, spoken, held=held) if judged else ()) + unlogged_due,
     )
 
 
@@ -260,10 +276,13 @@ def _unheard(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spok
     return [_open("first_event", who, Cause.NO_EVENTS, deadline) for who in everyone], False
 
 
-def _late_first_event(mail: Mail, stream: Stream) -> list[Gap]:
-    """The first event is dated after its deadline: the silence was real, and it is over."""
+def _late_first_event(mail: Mail, stream: Stream, spoken: Instant, grace: int) -> list[Gap]:
+    """The first event is dated after its deadline: the silence was real, and it is over.
+
+    An earlier event may still be on its way; until SES has spoken past the deadline, nothing is known.
+    """
     deadline = mail.accepted + stream.deadlines.first_event
-    if mail.first_event is None or not mail.logged or mail.first_event <= deadline:
+    if mail.first_event is None or not mail.logged or mail.first_event <= deadline or spoken < deadline + grace:
         return []
     return [
         _closed(_open("first_event", who, Cause.NO_EVENTS, deadline), mail.first_event, _ended(fate, mail.first_event))
@@ -291,11 +310,11 @@ def _late(
     deadline = stream.deadlines.delivery(mail.accepted, fate.expires)
     delayed = fate.delayed_at is not None and fate.delayed_at <= deadline
     gap = _open("delivery", who, Cause.DELAYED_THEN_SILENT if delayed else Cause.SENT_THEN_SILENT, deadline)
+    if spoken < deadline + policy.grace:
+        return [], False
     if fate.final_at is not None and fate.final is not None:
         late = fate.final_at > deadline
         return ([_closed(gap, fate.final_at, Resolution(fate.final))] if late else []), False
-    if spoken < deadline + policy.grace:
-        return [], False
     return ([], True) if silent else ([gap], False)
 
 
@@ -307,25 +326,27 @@ def delivery_feed(account: str, region: str, configuration_set: str) -> str:
 def _unlogged(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
     """SES speaks of a mail that no log mentions; only for sender domains that the logs have spoken of (rule 17)."""
     known = f"domain:{domain(mail.sender)}" in marks.feeds
-    if not policy.unlogged_send or mail.logged or not known or Source.SMTP not in marks.configured:
+    if not policy.unlogged_send or mail.logged or Source.SMTP not in marks.configured:
         return (), ()
     deadline = mail.accepted + stream.deadlines.handoff
     due = (Due(deadline + policy.grace, Source.SMTP),)
-    if marks.of(Source.SMTP) < deadline + policy.grace:
+    if not known or marks.of(Source.SMTP) < deadline + policy.grace:
         return (), due
     return (Gap(GapKind.UNLOGGED_SEND, "handoff", None, Cause.NO_LOG, deadline, deadline),), due
 
 
 def _due(mail: Mail, stream: Stream, policy: Policy, spoken: Instant, *, held: bool) -> tuple[Due, ...]:
-    open_ = [fate for fate in mail.fates.values() if fate.final_at is None]
-    if not open_ and mail.fates:
-        return ()
+    """When to look again: at each deadline ahead that passed in silence, also where a later event has ended it."""
     if held:
         return (Due(spoken + max(policy.grace, SECOND), Source.SES),)
-    if mail.first_event is None:
-        return (Due(mail.accepted + stream.deadlines.first_event + policy.grace, Source.SES),)
-    instants = {stream.deadlines.delivery(mail.accepted, fate.expires) for fate in open_ or [Fate()]}
-    return tuple(Due(at + policy.grace, Source.SES) for at in sorted(instants))
+    first = mail.accepted + stream.deadlines.first_event
+    instants = {first} if mail.first_event is None or mail.first_event > first else set()
+    if mail.first_event is not None:
+        for fate in mail.fates.values() if mail.fates else (Fate(),):
+            last = stream.deadlines.delivery(mail.accepted, fate.expires)
+            if fate.final_at is None or fate.final_at > last:
+                instants.add(last)
+    return tuple(Due(at + policy.grace, Source.SES) for at in sorted(instants) if at + policy.grace > spoken)
 
 
 def _open(which: str, who: str | None, cause: Cause, deadline: Instant) -> Gap:

@@ -82,8 +82,11 @@ class Submission(msgspec.Struct, frozen=True):
     application: str
     started_seen: Instant
     asked_for: bool
-    """Something was handed over for sending: without it there is nothing to miss."""
+    """Something was handed over for sending: without it there is nothing to miss. (A mail that an operator has put
+    back into the queue goes on under another queue id.)"""
     correction: int
+    found: str = ""
+    """The SES id that its Message-ID found, where nobody knows for which recipients."""
 
     @property
     def notice(self) -> bool:
@@ -99,7 +102,7 @@ class Submission(msgspec.Struct, frozen=True):
 def read(life: Life, mail_id: str) -> Submission:
     """Adds up a life's facts."""
     legs: dict[str, Leg] = {}
-    sender, message_id, application, queued, discarded = None, "", "", False, False
+    sender, message_id, application, queued, ended, found = None, "", "", False, "", ""
     for fact, seen in life.facts:
         match fact:
             case Started():
@@ -109,9 +112,9 @@ def read(life: Life, mail_id: str) -> Submission:
             case Queued():
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
-                discarded = discarded or fact.how == "discarded"
+                ended = fact.how
             case Answered():
-                _answer(legs, fact)
+                found = found or _answer(legs, fact)
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
                 _attempt(legs, fact, seen)
     attempts = [seen.seen for fact, seen in life.facts if type(fact) in _ENDS]
@@ -123,7 +126,9 @@ def read(life: Life, mail_id: str) -> Submission:
         message_id,
         application,
         started_seen=min(attempts or [seen.seen for _, seen in life.facts]),
-        asked_for=bool(attempts) or ((queued or bool(message_id)) and not discarded),
+        asked_for=ended != "requeued"
+        and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
+        found=found,
         correction=correction(life),
     )
 
@@ -162,13 +167,16 @@ def _entered(fact: Fact, seen: Sighting) -> Instant:
     return seen.seen if clock is None else min(clock, seen.seen)
 
 
-def _answer(legs: dict[str, Leg], fact: Answered) -> None:
+def _answer(legs: dict[str, Leg], fact: Answered) -> str:
+    """An id for those recipients of SES's mail that have none; returned where no recipient is known at all."""
     if not fact.ses_id:
-        return
-    without = [a for a, leg in legs.items() if leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE)]
-    for address in without or ([] if legs else fact.recipients):
-        if not fact.recipients or address in fact.recipients:
+        return ""
+    for address in list(legs) or fact.recipients:
+        leg = legs.get(address, Leg())
+        wanted = not fact.recipients or address in fact.recipients
+        if wanted and leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE):
             legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
+    return "" if legs else fact.ses_id
 
 
 def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
@@ -176,13 +184,15 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     stream = stream_of(sub, policy)
     deadline = sub.started_seen + stream.deadlines.handoff
     waiting = waits(sub)
-    due_past = waiting and marks.of(Source.SMTP) >= deadline + policy.grace
+    past = marks.of(Source.SMTP) >= deadline + policy.grace
+    due_past = waiting and past
     held = due_past and marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
     known_absent = not _joins(sub, marks, policy) or any(
         isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts
     )
-    gap = _gap(sub, deadline, silence_counts=due_past and not held and known_absent)
-    ids = tuple(dict.fromkeys(leg.ses_id for leg in sub.legs.values() if leg.ses_id))
+    late = _late(sub, deadline)
+    gap = _gap(sub, deadline, late=late and past, silence_counts=due_past and not held and known_absent)
+    ids = tuple(dict.fromkeys([leg.ses_id for leg in sub.legs.values() if leg.ses_id] + [sub.found] * bool(sub.found)))
     return Verdict(
         mail_id=sub.mail_id,
         ses_id=None,
@@ -197,10 +207,10 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         gaps=(gap,) if gap else (),
         held=held,
         facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts),
-        due=_due(deadline, marks, policy, held=held) if waiting else (),
+        due=_due(deadline, marks, policy, held=held) if waiting or late else (),
         ses_mails=ids,
         superseded_by=ids[0] if ids and not sub.missing else None,
-        found=any(leg.found for leg in sub.legs.values()),
+        found=bool(sub.found) or any(leg.found for leg in sub.legs.values()),
         settled=not waiting,
         worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
     )
@@ -237,7 +247,7 @@ def waits(sub: Submission) -> bool:
     """Somebody waits for an id: an application's mail with a recipient that has none."""
     if sub.notice or not sub.asked_for:
         return False
-    return bool(sub.missing) or not sub.legs
+    return bool(sub.missing) or not (sub.legs or sub.found)
 
 
 def _joins(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
@@ -253,13 +263,17 @@ def _recipient(address: str, leg: Leg, offset: int) -> RecipientVerdict:
     return RecipientVerdict(address, _OUTCOMES[leg.state], at, leg.fact)
 
 
-def _gap(sub: Submission, deadline: Instant, *, silence_counts: bool) -> Gap | None:
+def _late(sub: Submission, deadline: Instant) -> bool:
+    """An id that came after the deadline: by then the silence had been one."""
+    return any(leg.state is Handoff.ACCEPTED and not leg.found and leg.at > deadline for leg in sub.legs.values())
+
+
+def _gap(sub: Submission, deadline: Instant, *, late: bool, silence_counts: bool) -> Gap | None:
     """One gap a submission: from the first refusal or the deadline, to the instant when the last one had its id."""
     if sub.notice or not sub.asked_for:
         return None
     refused_at = [leg.refused_at for leg in sub.legs.values() if leg.refused_at is not None]
     accepted = [leg.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and not leg.found]
-    late = [at for at in accepted if at > deadline]
     if not refused_at and not late and not silence_counts:
         return None
     opened = min([*refused_at, deadline] if late or silence_counts else refused_at)
@@ -310,6 +324,8 @@ def tells(sub: Submission) -> list[Message]:
     for address, leg in sub.legs.items():
         if leg.ses_id:
             by_id.setdefault(leg.ses_id, []).append(address)
+    if sub.found:
+        by_id.setdefault(sub.found, [])
     first, sighting = sub.life.facts[0]
     floating = bool(getattr(first, "floating", False))
     return [

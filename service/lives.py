@@ -64,11 +64,12 @@ def lives(submission: str, trail: Trail) -> list[Life]:
     open_ = False
     for item in lines:
         starts = isinstance(item[0], Started)
-        if not runs or not open_ or (starts and not _only_started(runs[-1])):
-            if not runs or starts or not isinstance(item[0], Closed):
-                runs.append([])
+        ends = isinstance(item[0], Closed)
+        over = not open_ or (starts and not _only_started(runs[-1]))
+        if not runs or (over and (starts or not ends)):  # a second `removed` is of the life that ended
+            runs.append([])
         runs[-1].append(item)
-        open_ = not isinstance(item[0], Closed) or item[0].how == "requeued"
+        open_ = not ends
     return [_life(submission, run, trail) for run in runs]
 
 

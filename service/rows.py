@@ -43,7 +43,8 @@ class Book(msgspec.Struct, array_like=True):
     gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
     told: bytes = b""
     """Digest of what a submission last told its SES mails."""
-    asked: bool = False
+    asked: int = 0
+    """Of how many recipients a submission has asked its Message-ID, and one more: the question itself."""
     final: list[str] = msgspec.field(default_factory=list)
     """Recipients whose first final outcome has been counted."""
 
@@ -66,7 +67,7 @@ class Row(msgspec.Struct, array_like=True):
     due: list[tuple[Source, Instant]] = msgspec.field(default_factory=list)
     """When it must be judged again; what the deadline heap is rebuilt from."""
     answers: dict[str, str] = msgspec.field(default_factory=dict)
-    """Of a Message-ID: what each asker was last told (`""` is `not_found`)."""
+    """Of a Message-ID: what its askers were told, by `submission`, a space and the SES id (none: `not_found`)."""
     flying: Instant = 0
     """A submission that still waits for an id: when its log last spoke of it. It stays for the queue's lifetime."""
 

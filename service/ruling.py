@@ -105,14 +105,19 @@ class Ruling:
             row.flying = max(row.flying, judge_submission.last_line(sub))
         self._tell(book, judge_submission.tells(sub))
         question, due = judge_submission.ask(sub, self.marks, self.policy)
-        if question is not None and not book.asked:
-            book.asked = True
-            self.outputs.messages.append(question)
+        if question is not None:
+            self._ask(book, question, len(sub.missing) + 1)
         if verdict.worth_publishing or book.revision:
             self._announce(book, verdict)
         if not book.untouched:
             row.books[mail_id] = book
         return (*verdict.due, *due)
+
+    def _ask(self, book: Book, question: Message, size: int) -> None:
+        """Asks once, and again for recipients that a later line names."""
+        if size > book.asked:
+            book.asked = size
+            self.outputs.messages.append(question)
 
     def _tell(self, book: Book, messages: list[Message]) -> None:
         if not messages:
@@ -126,10 +131,10 @@ class Ruling:
         said, due = answers(trail, self.marks, self.policy)
         for message in said:
             fact = message.fact
-            submission, ses_id = getattr(fact, "submission", ""), getattr(fact, "ses_id", "")
-            before = row.answers.get(submission)
-            if before is None or (ses_id and before != ses_id):
-                row.answers[submission] = ses_id
+            ses_id = getattr(fact, "ses_id", "")
+            answer = f"{getattr(fact, 'submission', '')} {ses_id}"
+            if answer not in row.answers:
+                row.answers[answer] = ses_id
                 self.outputs.messages.append(message)
         return due
 

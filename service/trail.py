@@ -32,7 +32,7 @@ EMPTY: Final = Trail({})
 
 def trail(facts: Iterable[Fact], sighting: Sighting) -> Trail:
     """The trail of facts that were read in one place."""
-    return Trail(dict.fromkeys(facts, sighting))
+    return Trail(_bounded(dict.fromkeys(facts, sighting)))
 
 
 def join(left: Trail, right: Trail) -> Trail:
@@ -93,7 +93,8 @@ def _bounded(facts: dict[Fact, Sighting]) -> dict[Fact, Sighting]:
 
 
 def _group(fact: Fact) -> tuple[str, str]:
-    return type(fact).__name__, ",".join(getattr(fact, "recipients", ()))
+    """Whom a fact is about, and what it says. What concerns the whole mail comes first, so that it is never cut."""
+    return ",".join(getattr(fact, "recipients", ())), type(fact).__name__
 
 
 _time_and_rank = itemgetter(0, 1)

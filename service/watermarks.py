@@ -21,6 +21,8 @@ LATEST: Final = 256
 MAX_FEEDS: Final = 20_000
 MIN_SAMPLE: Final = 2
 """One lost mail is never a stall, however small a shard's share of the mails is."""
+ANY_SES: Final = "ses:"
+"""The feed of all SES events there are: what a mail waits for of which nobody knows where SES took it."""
 NEVER: Final = 0
 """The watermark of a source that is configured and has not spoken."""
 
@@ -108,8 +110,7 @@ class Watermarks(msgspec.Struct):
         for entry in statement.entries:
             key = f"{entry.source}/{entry.topic}/{entry.partition}"
             known = self.entries.get(key)
-            if known is None or entry.up_to >= known.up_to:
-                self.entries[key] = entry
+            self.entries[key] = entry if known is None else _later(known, entry)
         self.hear(statement.news)
 
     def hear(self, news: Iterable[FeedNews]) -> None:
@@ -153,6 +154,18 @@ class Watermarks(msgspec.Struct):
             return NEVER
         count = max(entry.partitions for entry in mine.values())
         return min(mine[p].up_to if p in mine else NEVER for p in range(count))
+
+
+def _later(one: Entry, other: Entry) -> Entry:
+    """Both statements stay true: it has spoken as far as the farther says, and of the topics the newer knows more."""
+    newer = max(one, other, key=lambda entry: (entry.said_at, entry.topics))
+    return msgspec.structs.replace(
+        newer,
+        up_to=max(one.up_to, other.up_to),
+        partitions=max(one.partitions, other.partitions),
+        last_record_at=max(one.last_record_at, other.last_record_at),
+        said_at=max(one.said_at, other.said_at),
+    )
 
 
 def _host(submission: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,11 @@ class Failure(click.ClickException):
     """Something outside failed: one sentence, exit 1."""
 
     exit_code = 1
+
+
+def printable(text: str) -> str:
+    """The text with its control characters spelled out: what a mail says must not steer the terminal that shows it."""
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def settings_options(*keys: str) -> Callable[[_F], _F]:

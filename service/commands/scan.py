@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import ExitStack
@@ -14,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.commands.common import Failure
+from service.commands.common import Failure, printable
 from service.contract.wire import encode, timestamp
-from service.edges.gather import Gathered, Tally
+from service.edges.gather import Gathered, Reject, Tally
 from service.edges.inputs import InputError, Raw, files
 from service.edges.scan import Scan, Summary
 from service.facts import Instant, Source, Unparsable
@@ -61,32 +60,44 @@ def scan(
 
     PATHs may be plain, gzip or zstd; JSON lines, pretty-printed or concatenated. The summary goes to standard error.
     """
-    if not smtp and not ses:
-        raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
-    if "-" in smtp and "-" in ses:
-        raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
     began = time.perf_counter()
-    policy, until = _policy(policy_file), _instant(as_of)
-    context = SmtpContext(policy.relays, _zone(timezone))
     try:
         with ExitStack() as stack:
             sink = _Rejects(stack.enter_context(Path(rejects).open("wb")) if rejects else None)
-            gathered = Gathered(int(time.time() * 1000), until, context, sink.put)
-            _read(gathered, smtp, ses, until)
-    except InputError as error:
-        raise Failure(str(error)) from error
+            run, tally = judge_files(smtp, ses, as_of, policy_file, timezone, sink.put)
     except OSError as error:
         raise Failure(f"{rejects}: cannot be written: {error.strerror}") from error
-    sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
-    run = Scan(gathered, policy, sources, until)
     documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
     if form == "jsonl":
         _write_lines(documents)
     else:
         _write_table(documents)
-    _summarize(gathered.tally, run.summary, time.perf_counter() - began)
+    _summarize(tally, run.summary, time.perf_counter() - began)
     if fail_on_gap and run.summary.open_gaps:
         sys.exit(GAP_OPEN)
+
+
+def judge_files(
+    smtp: tuple[str, ...],
+    ses: tuple[str, ...],
+    as_of: str | None,
+    policy_file: str | None,
+    timezone: str | None,
+    reject: Reject,
+) -> tuple[Scan, Tally]:
+    """Reads the files and gets ready to judge; what is wrong with the arguments or the files is said in a sentence."""
+    if not smtp and not ses:
+        raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
+    if "-" in smtp and "-" in ses:
+        raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
+    policy, until = _policy(policy_file), _instant(as_of)
+    gathered = Gathered(int(time.time() * 1000), until, SmtpContext(policy.relays, _zone(timezone)), reject)
+    try:
+        _read(gathered, smtp, ses, until)
+    except InputError as error:
+        raise Failure(str(error)) from error
+    sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
+    return Scan(gathered, policy, sources, until), gathered.tally
 
 
 def _policy(path: str | None) -> Policy:
@@ -150,7 +161,7 @@ def _write_table(documents: Iterable[Correlated]) -> None:
     for column in ("accepted or sent", "mail", "recipients", "outcome", "gap", "next step"):
         table.add_column(column, overflow="fold" if column in {"mail", "next step"} else "ellipsis")
     for document in documents:
-        table.add_row(*(Text(_printable(cell)) for cell in _cells(document)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(document)))
     console.print(table)
 
 
@@ -165,10 +176,6 @@ def _cells(document: Correlated) -> tuple[str, ...]:
         ", ".join(dict.fromkeys(gaps)),
         "" if document.verdict.cause in {"delivered", "in_progress"} else document.verdict.next_step,
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def _summarize(tally: Tally, summary: Summary, seconds: float) -> None:

@@ -28,7 +28,7 @@ class Files:
 
     @classmethod
     def fresh(cls, folder: Path, stack: ExitStack) -> Self:
-        """The folder, or the next one that no other demo uses (until `stack` ends), without what an earlier one left."""
+        """The folder, or the next one that no other demo uses until `stack` ends, emptied of an earlier one's files."""
         for number in itertools.count(1):
             files = cls(folder if number == 1 else folder.with_name(f"{folder.name}-{number}"))
             files.folder.mkdir(parents=True, exist_ok=True)

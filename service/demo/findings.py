@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from service.contract.correlated import Correlated
-from service.contract.enums import GapState
+from service.contract.enums import FINAL, GapState
 from service.contract.gap import GapRecord
 from service.contract.wire import instant_of
 
@@ -68,6 +68,11 @@ class Findings:
         """Each mail once: records that another one has taken the place of are left out."""
         return [mail for mail in self.mails.values() if mail.superseded_by is None]
 
+    @property
+    def settled(self) -> int:
+        """Mails of which everything is known by now: every recipient's end, or that something is missing."""
+        return sum(bool(mail.gaps) or (bool(mail.recipients) and _ended(mail)) for mail in self.current)
+
     def outcomes(self) -> Counter[str]:
         """Recipients by outcome; a mail of which nobody knows the recipients counts as one."""
         known = Counter(person.outcome.value for mail in self.current for person in mail.recipients)
@@ -92,6 +97,10 @@ class Comparison(NamedTuple):
     def equal(self) -> bool:
         """All found, nothing else found, and every mail's outcome right."""
         return not self.differences
+
+
+def _ended(mail: Correlated) -> bool:
+    return all(person.outcome in FINAL for person in mail.recipients)
 
 
 def compare(story: Story, findings: Findings, shown: AsShown) -> Comparison:

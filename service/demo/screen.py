@@ -105,17 +105,16 @@ class View:
         """Mails in the story."""
         return len(self._starts)
 
+    def _bar(self, number: int) -> ProgressBar:
+        return ProgressBar(self.total, min(number, self.total), style="grey23", finished_style="green")
+
     def _picture(self, now: float, findings: Findings) -> Group:
-        outcomes = findings.outcomes()
         bars = Table.grid(padding=(0, 2))
         bars.add_column(width=22)
         bars.add_column(width=50)
         bars.add_column(justify="right", width=5)
-        bars.add_row("mails sent", ProgressBar(self.total, self.sent(now), style="grey23"), str(self.sent(now)))
-        settled = sum(outcomes[name] for name in words.OUTCOMES if name not in words.MISSING)
-        bars.add_row(
-            "their fate is known", ProgressBar(self.total, min(settled, self.total), style="grey23"), str(settled)
-        )
+        bars.add_row("mails sent", self._bar(self.sent(now)), str(self.sent(now)))
+        bars.add_row("their fate is known", self._bar(findings.settled), str(findings.settled))
         gaps = Text(f"gaps found: {len(findings.gaps)}", style="bold yellow" if findings.gaps else "dim")
         closed = sum(gap.resolution is not None for gap in findings.gaps.values())
         gaps.append(
@@ -142,9 +141,9 @@ class PlainView(View):
         if now - self._said < PLAIN_EVERY:
             return
         self._said = now
-        known = findings.outcomes().total()
         self._console.print(
-            f"   {self.sent(now):>4} of {self.total} mails sent, {known} of them known, {len(findings.gaps)} gaps found"
+            f"   {self.sent(now):>4} of {self.total} mails sent; fate known of {findings.settled};"
+            f" gaps found: {len(findings.gaps)}"
         )
 
 

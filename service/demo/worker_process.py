@@ -81,8 +81,11 @@ class WorkerProcess:
             connection.close()
 
     def _last_words(self) -> str:
-        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-        return f'the last line of {self._log}: "{lines[-1].strip()}"' if lines else f"{self._log} is empty."
+        """The last error in its log; without one, its last line."""
+        lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if " ERROR " in line or " CRITICAL " in line or line.startswith("Error: ")]
+        last = (errors or lines)[-1:]
+        return f'the last word in {self._log}: "{last[0]}"' if last else f"{self._log} is empty."
 
 
 def _started(command: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from service.contract.normal_form import normal_form
@@ -64,6 +64,32 @@ def unequal(left: dict[str, Document], right: dict[str, Document]) -> list[str]:
         elif here != there:
             fields = [field for field in here if here[field] != there[field]]
             wrong.append("\n".join(f"{key}.{field}:\n  {here[field]}\n  {there[field]}" for field in fields))
+    return wrong
+
+
+def broken_chains(revisions: dict[str, list[Document]], field: str) -> list[str]:
+    """Keys whose records do not rise from revision 1 by one, or stand under another key than `field` says."""
+    wrong = []
+    for key, documents in revisions.items():
+        found = [document["revision"] for document in documents]
+        if found != list(range(1, len(documents) + 1)) or {document[field] for document in documents} != {key}:
+            wrong.append(f"{key}: {found}")
+    return wrong
+
+
+def false_announcements(sample: Sample, gaps: dict[str, list[Document]]) -> list[str]:
+    """Gaps that were missed, made up, announced twice or ended twice; `gaps` are the gap topic's records by key."""
+    wrong = broken_chains(gaps, "gap_id")
+    announced: Counter[tuple[Any, ...]] = Counter()
+    for key, records in gaps.items():
+        states = [record["state"] for record in records]
+        if states not in (["opened"], ["opened", "resolved"]):
+            wrong.append(f"{key}: {states}")
+        last = records[-1]
+        announced[name_of(last["mail_id"]), last["kind"], last["cause"], last["recipient"], last["resolution"]] += 1
+    must = Counter((name, *gap) for name, gap in sample.gaps())
+    wrong += [f"false: {gap} x {count}" for gap, count in (announced - must).items()]
+    wrong += [f"missed: {gap} x {count}" for gap, count in (must - announced).items()]
     return wrong
 
 

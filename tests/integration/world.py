@@ -22,11 +22,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from service.demo.broker_servers import free_port
+from tests.integration.sample import iso
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-    from tests.integration.sample import Record
+    from tests.integration.sample import Record, Sample
 
 ROOT = Path(__file__).parents[2]
 OURS = ("facts", "correlated", "gaps", "dead-letters", "correlate-trails-changelog")
@@ -46,6 +47,19 @@ def mailgap(*arguments: object, env: Mapping[str, str] | None = None, stdin: byt
     return subprocess.run(
         command, input=stdin, capture_output=True, env=clean_environment(**(env or {})), timeout=90, check=False
     )
+
+
+def scan(sample: Sample, folder: Path, policy: Path) -> dict[str, dict[str, Any]]:
+    """What `mailgap scan` says of a sample, as of its end, by mail id."""
+    paths = {source: folder / source for source in ("smtp", "ses")}
+    for source, path in paths.items():
+        path.write_bytes(b"\n".join(record.value for record in sample.records if record.source == source))
+    files = "--smtp", paths["smtp"], "--ses", paths["ses"], "--policy", policy
+    done = mailgap("scan", *files, "--as-of", iso(sample.end), "--format", "jsonl")
+    assert done.returncode == 0, done.stderr
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len({document["mail_id"] for document in documents}) == len(documents)
+    return {document["mail_id"]: document for document in documents}
 
 
 @dataclass

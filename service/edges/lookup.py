@@ -1,0 +1,80 @@
+"""Finds the records of one mail on the correlated topic, by whatever somebody was told to look for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from service.contract.correlated import Correlated
+from service.edges.topics import ANSWER_BOUND, KafkaUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.privacy import Pseudonyms
+    from service.settings import Settings
+
+_decode: Final = msgspec.json.Decoder(Correlated).decode
+
+
+def matches(document: Correlated, wanted: frozenset[str]) -> bool:
+    """Whether the record is of a mail with one of these ids or recipients."""
+    ids = {document.mail_id, document.ses_message_id, document.superseded_by, *document.ses_mails}
+    ids |= {document.message_id_header, *document.queue_ids}
+    ids |= {queue_id.rpartition("/")[2] for queue_id in document.queue_ids}
+    return not wanted.isdisjoint(ids) or any(recipient.address in wanted for recipient in document.recipients)
+
+
+def forms(typed: str, pseudonyms: Iterable[Pseudonyms] = ()) -> frozenset[str]:
+    """All that the typed text may be called: with and without brackets, and under each key as a pseudonym."""
+    bare = typed.strip().strip("<>")
+    said = {typed.strip(), bare, f"<{bare}>"}
+    for hide in pseudonyms:
+        said |= {hide.address(bare), f"<{hide.message_id(bare)}>"}
+    return frozenset(said)
+
+
+async def find(settings: Settings, wanted: frozenset[str]) -> list[Correlated]:
+    """The latest revision of every matching mail. Reads the whole topic once; raises `KafkaUnusableError`."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers.split(","),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    topic = settings.topics.correlated
+    try:
+        async with asyncio.timeout(ANSWER_BOUND):
+            await consumer.start()
+    except (KafkaError, TimeoutError, OSError, ValueError) as error:
+        await consumer.stop()
+        raise KafkaUnusableError(
+            f"no Kafka answers at {settings.bootstrap_servers}: start it, or give its address with --bootstrap-servers"
+        ) from error
+    try:
+        return await _read(consumer, topic, wanted)
+    finally:
+        await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, topic: str, wanted: frozenset[str]) -> list[Correlated]:
+    if topic not in await consumer.topics():
+        raise KafkaUnusableError(
+            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
+        )
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    found: dict[str, Correlated] = {}
+    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            for record in records:
+                if record.value is not None:
+                    document = _decode(record.value)
+                    if matches(document, wanted):
+                        found[document.mail_id + ("#late" if document.partial else "")] = document
+    return list(found.values())
