@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from service.contract.correlated import Correlated
-from service.edges.topics import ANSWER_BOUND, KafkaUnusableError
+from service.edges import topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,41 +38,35 @@ def forms(typed: str, pseudonyms: Iterable[Pseudonyms] = ()) -> frozenset[str]:
 
 async def find(settings: Settings, wanted: frozenset[str]) -> list[Correlated]:
     """The latest revision of every matching mail. Reads the whole topic once; raises `KafkaUnusableError`."""
+    topic = settings.topics.correlated
+    count = (await topics.counts(settings)).get(topic)
+    if count is None:
+        raise topics.KafkaUnusableError(
+            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
+        )
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers.split(","),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    topic = settings.topics.correlated
+    await consumer.start()
     try:
-        async with asyncio.timeout(ANSWER_BOUND):
-            await consumer.start()
-    except (KafkaError, TimeoutError, OSError, ValueError) as error:
-        await consumer.stop()
-        raise KafkaUnusableError(
-            f"no Kafka answers at {settings.bootstrap_servers}: start it, or give its address with --bootstrap-servers"
-        ) from error
-    try:
-        return await _read(consumer, topic, wanted)
+        return await _read(consumer, [TopicPartition(topic, number) for number in range(count)], wanted)
     finally:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, topic: str, wanted: frozenset[str]) -> list[Correlated]:
-    if topic not in await consumer.topics():
-        raise KafkaUnusableError(
-            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
-        )
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+async def _read(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], wanted: frozenset[str]
+) -> list[Correlated]:
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
-    found: dict[str, Correlated] = {}
+    found: dict[bytes, Correlated] = {}
     while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
         for records in (await consumer.getmany(timeout_ms=500)).values():
             for record in records:
-                if record.value is not None:
-                    document = _decode(record.value)
-                    if matches(document, wanted):
-                        found[document.mail_id + ("#late" if document.partial else "")] = document
+                document = _decode(record.value) if record.value is not None else None
+                if document is not None and matches(document, wanted):
+                    found[record.key] = document
     return list(found.values())

@@ -106,8 +106,7 @@ async def check(settings: Settings) -> list[str]:
 
 async def partitions(settings: Settings) -> int:
     """How many shards there are: the partitions of the facts topic. Raises `KafkaUnusableError` for wrong topics."""
-    async with admin(settings) as client:
-        there = await _counts(client)
+    there = await counts(settings)
     ours = [topic for topic in wanted(settings) if topic.name not in there]
     if ours:
         raise KafkaUnusableError(
@@ -119,6 +118,12 @@ async def partitions(settings: Settings) -> int:
     if facts != state:
         raise KafkaUnusableError(_unequal(settings, facts, state))
     return facts
+
+
+async def counts(settings: Settings) -> dict[str, int]:
+    """The number of partitions of every topic. Raises `KafkaUnusableError`."""
+    async with admin(settings) as client:
+        return await _counts(client)
 
 
 def _unequal(settings: Settings, facts: int, state: int) -> str:
