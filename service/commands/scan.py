@@ -17,6 +17,7 @@ from service.commands.common import Failure, printable
 from service.contract.wire import encode, timestamp
 from service.edges.gather import Gathered, Reject, Tally
 from service.edges.inputs import InputError, Raw, files
+from service.edges.report import write_report
 from service.edges.scan import Scan, Summary
 from service.facts import Instant, Source, Unparsable
 from service.parsing.instants import instant
@@ -39,7 +40,7 @@ PLAIN_WIDTH = 200
 @click.option("--ses", multiple=True, metavar="PATH", help="SES events: a file, a folder, or - (may be repeated).")
 @click.option("--as-of", metavar="TIME", help="RFC 3339; both have spoken until then. [default: their last word]")
 @click.option("--policy", "policy_file", metavar="FILE", help="Streams and deadlines (YAML).")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "jsonl", "html"]), default="table", show_default=True)
 @click.option("--only", type=click.Choice(["gaps"]), help="Only mails with a gap.")
 @click.option("--fail-on-gap", is_flag=True, help="Exit 3 when any gap is open.")
 @click.option("--rejects", metavar="FILE", help="Where to put what cannot be parsed, untouched.")
@@ -70,6 +71,8 @@ def scan(
     documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
     if form == "jsonl":
         _write_lines(documents)
+    elif form == "html":
+        write_report(sys.stdout.buffer, documents)
     else:
         _write_table(documents)
     _summarize(tally, run.summary, time.perf_counter() - began)

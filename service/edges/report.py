@@ -1,0 +1,128 @@
+"""`scan --format html`: one page for the ticket. It needs nothing but itself: no network, and no JavaScript to be read.
+
+All text that came in mails and logs is escaped, and the page's own policy forbids any script but the one below.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from typing import IO, TYPE_CHECKING, Final
+
+from service.story import Story, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.contract.correlated import Correlated
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --line: #8884; --bad: #b3261e; --well: #1b6e3c; --mute: #666; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --well: #7fd8a4; --mute: #aaa; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
+td, dd { overflow-wrap: anywhere; }
+th button { font: inherit; font-weight: 600; background: none; border: 0; padding: 0; color: inherit; cursor: pointer; }
+th[aria-sort=ascending] button::after { content: " \\2191"; }
+th[aria-sort=descending] button::after { content: " \\2193"; }
+.open { color: var(--bad); font-weight: 600; } .well { color: var(--well); } .mute { color: var(--mute); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; margin: .5rem 0; } dd { margin: 0; }
+ol { margin: .5rem 0; padding-left: 1.2rem; } label { margin-right: 1.5rem; } summary { cursor: pointer; }
+input, select { font: inherit; padding: .2rem .4rem; } .tools { margin: 1rem 0; }
+@media print { .tools { display: none; } }
+"""
+
+_SCRIPT: Final = """
+const body = document.querySelector("tbody"), rows = [...body.rows], count = document.getElementById("count");
+const text = document.getElementById("text"), only = document.getElementById("only");
+function filter() {
+  const wanted = text.value.toLowerCase(); let shown = 0;
+  for (const row of rows) {
+    const kind = only.value === "all" || row.dataset.gap === only.value;
+    const fits = kind && row.textContent.toLowerCase().includes(wanted);
+    row.hidden = !fits; shown += fits;
+  }
+  count.textContent = shown + " of " + rows.length + " mails";
+}
+function sort(head) {
+  const down = head.getAttribute("aria-sort") === "ascending", at = head.cellIndex;
+  for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const key = row => row.cells[at].dataset.key ?? row.cells[at].textContent;
+  rows.sort((a, b) => key(a).localeCompare(key(b)) * (down ? -1 : 1));
+  body.append(...rows);
+}
+text.addEventListener("input", filter); only.addEventListener("change", filter);
+for (const head of document.querySelectorAll("th")) head.firstChild.addEventListener("click", () => sort(head));
+document.querySelector(".tools").hidden = false; filter();
+"""
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    + "'"
+)
+
+_HEAD: Final = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>mailgap: what became of the mail</title>
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
+<h1>What became of the mail</h1>
+<div class="tools" hidden><label>Search <input id="text" type="search"></label>
+<label>Show <select id="only"><option value="all">all mails</option><option value="open">open gaps</option>
+<option value="over">gaps that ended</option><option value="none">mails without a gap</option></select></label>
+<output id="count" class="mute"></output></div>
+<table><caption class="mute">One row a mail; open one for its story. Times are UTC.</caption><thead><tr>
+"""
+_COLUMNS: Final = ("accepted or sent", "mail", "recipients", "outcome", "gap")
+_FOOT: Final = f"</tbody></table><script>{_SCRIPT}</script></body></html>\n"
+
+
+def write_report(out: IO[bytes], documents: Iterable[Correlated]) -> None:
+    """Writes the page, mail by mail; what is still open stands first only once somebody sorts or filters."""
+    heads = "".join(f'<th scope="col"><button type="button">{column}</button></th>' for column in _COLUMNS)
+    out.write((_HEAD + heads + "</tr></thead><tbody>\n").encode())
+    for document in documents:
+        out.write(_row(document).encode(errors="replace"))
+    out.write(_FOOT.encode())
+    out.flush()
+
+
+def _row(document: Correlated) -> str:
+    story = tell(document)
+    open_ = any(gap.resolution is None for gap in document.gaps)
+    state = "open" if open_ else "over" if document.gaps else "none"
+    outcomes = ", ".join(dict.fromkeys(recipient.outcome.value for recipient in document.recipients)) or "unknown"
+    gaps = ", ".join(dict.fromkeys(gap.cause.value for gap in document.gaps))
+    cells = (
+        escape(document.accepted_at or document.submitted_at or ""),
+        f"<details><summary>{escape(document.mail_id)}</summary>{_story(story)}</details>",
+        escape(", ".join(recipient.address for recipient in document.recipients)),
+        escape(outcomes),
+        f'<span class="{"open" if open_ else "well"}">{escape(gaps)}</span>',
+    )
+    first, mail, *rest = cells
+    mail_cell = f'<td data-key="{escape(document.mail_id)}">{mail}</td>'
+    others = "".join(f"<td>{cell}</td>" for cell in rest)
+    return f'<tr data-gap="{state}"><td>{first}</td>{mail_cell}{others}</tr>\n'
+
+
+def _story(story: Story) -> str:
+    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in story.facts)
+    steps = "".join(
+        f'<li><time>{escape(step.at)}</time> {escape(step.text)} <span class="mute">{escape(step.evidence)}</span></li>'
+        for step in story.steps
+    )
+    return (
+        f"<dl>{facts}</dl>{_list('Recipients', story.recipients)}<h4>What happened</h4><ol>{steps}</ol>"
+        f"{_list('What is missing', story.gaps)}<h4>Verdict</h4><p>{escape(story.verdict)}</p>"
+        f"<h4>What to do</h4><p>{escape(story.next_step)}</p>"
+    )
+
+
+def _list(title: str, items: list[str]) -> str:
+    if not items:
+        return ""
+    return f"<h4>{title}</h4><ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"

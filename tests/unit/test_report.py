@@ -1,0 +1,41 @@
+"""The page for the ticket: whole, escaped, and in need of nothing else."""
+
+import io
+import re
+
+import msgspec
+
+from service.contract.correlated import Correlated
+from service.edges.report import write_report
+
+HOSTILE = '<script>alert("x")</script>'
+
+
+def page(**fields):
+    record = {
+        "schema": "mailgap.correlated/1", "mail_id": HOSTILE, "ses_message_id": None, "message_id_header": HOSTILE,
+        "queue_ids": [HOSTILE], "stream": HOSTILE, "region": None, "sender": HOSTILE, "submitted_at": None,
+        "accepted_at": None, "revision": 1,
+        "recipients": [{"address": HOSTILE, "domain": "", "outcome": "refused", "at": None, "detail": {"reply": HOSTILE}}],
+        "verdict": {"stage": "ses", "cause": "in_progress", "explanation": HOSTILE, "next_step": HOSTILE},
+        "trail": [{"at": "2026-01-01T00:00:00.000Z", "source": "smtp", "fact": HOSTILE, "evidence": HOSTILE}],
+    } | fields  # fmt: skip
+    out = io.BytesIO()
+    write_report(out, [msgspec.convert(record, Correlated)])
+    return out.getvalue().decode()
+
+
+def test_what_came_in_a_mail_is_text_wherever_it_is_shown():
+    text = page()
+    assert HOSTILE not in text
+    assert text.count("<script>") == 1
+
+
+def test_the_page_asks_nobody_for_anything():
+    assert not re.search(r"(src|href)=|https?://|url\(|@import", page())
+
+
+def test_its_policy_allows_its_own_script_and_no_other():
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page())[1]
+    assert "default-src 'none'" in policy
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]+'", policy)
