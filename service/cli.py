@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from service.commands import demo, explain, scan, topics, worker
+from service.metrics import release
 
 COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, demo.demo)
 
@@ -25,7 +26,7 @@ class Group(click.Group):
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="mailgap", prog_name="mailgap")
+@click.version_option(release(), prog_name="mailgap")
 def cli() -> None:
     """What became of the mail?
 

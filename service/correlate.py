@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from service import rows
-from service.facts import Described, Fact, Instant, Name, Sighting, Source
+from service.facts import Deferred, Described, Fact, Instant, Name, Sighting, Source
 from service.parsing.ses_id import id_clock
 from service.policy import DAY
 from service.rows import Row
@@ -166,6 +166,8 @@ class Correlator:
             outputs.failures.append((name, facts, repr(failure)))
             return
         self._schedule(name, row, before)
+        if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
+            self._windows.setdefault(row.window, []).append(name)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -212,10 +214,11 @@ class Correlator:
     def _stays(self, name: Name, row: Row) -> Instant | None:
         """The later window with which a row goes whose own is over; None where it goes with that.
 
-        A retry that the mail server still owes has the queue's lifetime, and a Message-ID its latest ask. An SES mail's
-        deadlines all lie within its window's time: if it is judged again and again, its feed is silent for good.
+        A mail that was deferred and has no id has the queue's lifetime, and a Message-ID that of its latest ask. An SES
+        mail's deadlines all lie within its window's time: if it is judged again and again, its feed is silent for good.
         """
-        if row.flying:
+        deferred = any(isinstance(fact, Deferred) for fact, _ in row.facts)
+        if row.flying or (deferred and any(book.open() for book in row.books.values())):
             return row.window + self.policy.queue_lifetime - self.policy.longest
         later = [at for source, at in row.due if at > self._spoken[source] and source in self.marks.configured]
         if not later or name[:2] == b"S:":

@@ -130,6 +130,7 @@ class Deferred(_Line, frozen=True, array_like=True, gc=False, tag=5):
     recipients: tuple[str, ...]
     cause: Cause
     reply: str
+    region: str = ""
 
 
 class Refused(_Line, frozen=True, array_like=True, gc=False, tag=6):
@@ -138,6 +139,7 @@ class Refused(_Line, frozen=True, array_like=True, gc=False, tag=6):
     recipients: tuple[str, ...]
     cause: Cause
     reply: str
+    region: str = ""
 
 
 class Unconfirmed(_Line, frozen=True, array_like=True, gc=False, tag=7):
@@ -174,7 +176,7 @@ class Told(_Line, frozen=True, array_like=True, gc=False, tag=10):
 
 
 class Asked(_Fact, frozen=True, array_like=True, gc=False, tag=11):
-    """A submission without an id asks under its Message-ID. `at`: its first attempt; `until`: deadline + grace."""
+    """A submission without an id asks under its Message-ID. `at`: its first line; `until`: deadline + grace."""
 
     submission: str
     asker: Name

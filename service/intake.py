@@ -1,6 +1,7 @@
 """What ingest makes of a batch of input records: facts by partition, dead letters, and news of the feeds. Pure.
 
-A batch's facts of one name are joined before they are sent, and all that goes to one partition travels as one record:
+A line that came in several records is put together first; while it is open, the batch is held from its beginning on. A
+batch's facts of one name are joined before they are sent, and all that goes to one partition travels as one record:
 that is what makes it fast. A repeat of a batch makes the same facts, so at-least-once delivery is harmless.
 """
 
@@ -8,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service import facts_record
+from service.assembler import Assembler, Held, Input, Joined
 from service.facts import (
     HOUR,
     Accepted,
@@ -45,17 +47,6 @@ AHEAD: Final = HOUR
 """How far the clock of whoever wrote a record may be ahead of ours; what is beyond is no clock."""
 
 
-class Input(Protocol):
-    """A record as aiokafka hands it out; `timestamp` in milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
 class Dead(NamedTuple):
     """A record for the dead letters, and why."""
 
@@ -74,6 +65,8 @@ class Harvest:
     last_record_at: Instant = 0
     delay: int = 0
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
+    hold_from: int | None = None
+    """The offset at which the oldest line that is still open begins: the input may be committed up to it."""
 
     def records(self) -> Iterable[tuple[int, bytes]]:
         """The facts records, as (partition, value)."""
@@ -119,9 +112,35 @@ class Intake:
         self._source, self._partition_of, self._context = source, partition_of, context
         self._pseudonyms, self._link = pseudonyms, link
         self.listener = Listener()
+        self._assembler = Assembler()
 
     def take(self, records: Iterable[Input], now: Instant) -> Harvest:
-        """One batch. A record from the future is counted as now (rule 19)."""
+        """One batch of one partition. A record from the future is counted as now (rule 19)."""
+        records = list(records)
+        whole: Iterable[Input] = records
+        if self._source is Source.SMTP:
+            self._assembler, whole = self._assembler.take(records, now)
+        harvest = self._harvest(whole, now)
+        if records:
+            harvest.last_record_at = max(min(record.timestamp, now) for record in records)
+            held = self.held(records[-1].topic, records[-1].partition)
+            harvest.hold_from = None if held is None else held.offset
+        return harvest
+
+    def waited(self, topic: str, partition: int, now: Instant) -> Harvest:
+        """What was held of a partition of which nothing more has come until `now`, and was held for long enough."""
+        self._assembler, ready = self._assembler.waited(topic, partition, now)
+        return self._harvest(ready, now)
+
+    def held(self, topic: str, partition: int) -> Held | None:
+        """Where the oldest line begins that is still open: nothing from there on may be acknowledged or vouched for."""
+        return self._assembler.held(topic, partition)
+
+    def forget(self, topic: str, partition: int) -> None:
+        """The partition is another's now, or is read again from what was acknowledged."""
+        self._assembler = self._assembler.without(topic, partition)
+
+    def _harvest(self, records: Iterable[Input], now: Instant) -> Harvest:
         harvest = Harvest()
         for record in records:
             self._read(record, now, harvest)
@@ -129,13 +148,13 @@ class Intake:
 
     def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
         seen = min(record.timestamp, now)
-        harvest.last_record_at = max(harvest.last_record_at, seen)
         # A clock that is a little ahead is believed for what the record says: a repeat must make the same facts.
         dated = record.timestamp if record.timestamp < now + AHEAD else now
         parsed, trouble = self._parse(record.value or b"", dated)
         if trouble is not None:
-            harvest.dead.append(Dead(record, trouble))
-            harvest.results["dead_letter"] += 1
+            parts = record.parts if isinstance(record, Joined) else (record,)
+            harvest.dead += [Dead(part, trouble) for part in parts]
+            harvest.results["dead_letter"] += len(parts)
         if not parsed.facts:
             harvest.results["ignored"] += trouble is None
             return

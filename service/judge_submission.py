@@ -51,6 +51,8 @@ _OUTCOMES: Final = {
     Handoff.DEFERRED: Outcome.DEFERRED,
     Handoff.REFUSED: Outcome.REFUSED,
 }
+_SPEAKS_TO_SES: Final = (Accepted, Deferred, Refused)
+"""Lines that name SES's endpoint, and so its region."""
 _ENDS: Final = {
     Accepted: Handoff.ACCEPTED,
     Deferred: Handoff.DEFERRED,
@@ -85,8 +87,14 @@ class Submission(msgspec.Struct, frozen=True):
     """Something was handed over for sending: without it there is nothing to miss. (A mail that an operator has put
     back into the queue goes on under another queue id.)"""
     correction: int
-    found: str = ""
-    """The SES id that its Message-ID found, where nobody knows for which recipients."""
+    lost: tuple[str, ...]
+    """Recipients of whom SES may have taken a copy whose id is known to be lost, whatever a later attempt brought."""
+    found: dict[str, tuple[str, ...]]
+    """The SES ids that its Message-ID found, and SES's recipients of each."""
+    ended: bool
+    """The mail server is done with it: no further line will come."""
+    expected: int
+    """How many recipients the queue said there are; 0 where no line said so."""
 
     @property
     def notice(self) -> bool:
@@ -98,11 +106,24 @@ class Submission(msgspec.Struct, frozen=True):
         """Recipients without an SES id, whose business it is."""
         return [a for a, leg in self.legs.items() if leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE)]
 
+    @property
+    def complete(self) -> bool:
+        """As far as one can know, no recipient is left of whom no line has spoken yet."""
+        return self.ended or len(self.legs) >= self.expected
+
+    @property
+    def in_flight(self) -> bool:
+        """Another line must come: an attempt, or what became of one."""
+        if self.notice or not self.asked_for or self.ended:
+            return False
+        return not self.legs or any(self.legs[address].state is not Handoff.REFUSED for address in self.missing)
+
 
 def read(life: Life, mail_id: str) -> Submission:
     """Adds up a life's facts."""
     legs: dict[str, Leg] = {}
-    sender, message_id, application, queued, ended, found = None, "", "", False, "", ""
+    found: dict[str, tuple[str, ...]] = {}
+    sender, message_id, application, queued, ended = None, "", "", False, ""
     for fact, seen in life.facts:
         match fact:
             case Started():
@@ -113,11 +134,13 @@ def read(life: Life, mail_id: str) -> Submission:
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
                 ended = fact.how
-            case Answered():
-                found = found or _answer(legs, fact)
+            case Answered() if fact.ses_id:
+                found[fact.ses_id] = fact.recipients
+                _answer(legs, fact)
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
                 _attempt(legs, fact, seen)
-    attempts = [seen.seen for fact, seen in life.facts if type(fact) in _ENDS]
+    lines = [(fact, seen.seen) for fact, seen in life.facts if not isinstance(fact, Answered)]
+    attempts = [seen for fact, seen in lines if type(fact) in _ENDS]
     return Submission(
         life,
         mail_id,
@@ -125,11 +148,14 @@ def read(life: Life, mail_id: str) -> Submission:
         sender,
         message_id,
         application,
-        started_seen=min(attempts or [seen.seen for _, seen in life.facts]),
+        started_seen=min(attempts or [seen for _, seen in lines]),
         asked_for=ended != "requeued"
         and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
-        found=found,
         correction=correction(life),
+        lost=_lost(life),
+        found=found,
+        ended=bool(ended),
+        expected=min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0),
     )
 
 
@@ -155,7 +181,7 @@ def _attempt(
     for address in fact.recipients or list(legs):
         leg = legs.setdefault(address, Leg())
         state = next_handoff(leg.state, end)
-        if state is not leg.state or end is Handoff.DEFERRED:
+        if state is not leg.state or state is end is Handoff.DEFERRED:
             entered = _entered(fact, seen)
             refused = entered if end is Handoff.REFUSED else leg.refused_at
             legs[address] = Leg(state, entered, fact, getattr(fact, "ses_id", ""), refused_at=refused)
@@ -167,16 +193,21 @@ def _entered(fact: Fact, seen: Sighting) -> Instant:
     return seen.seen if clock is None else min(clock, seen.seen)
 
 
-def _answer(legs: dict[str, Leg], fact: Answered) -> str:
-    """An id for those recipients of SES's mail that have none; returned where no recipient is known at all."""
-    if not fact.ses_id:
-        return ""
+def _answer(legs: dict[str, Leg], fact: Answered) -> None:
+    """An id for those recipients of SES's mail that have none."""
     for address in list(legs) or fact.recipients:
         leg = legs.get(address, Leg())
         wanted = not fact.recipients or address in fact.recipients
         if wanted and leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE):
             legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
-    return "" if legs else fact.ses_id
+
+
+def _lost(life: Life) -> tuple[str, ...]:
+    return tuple(sorted({a for fact, _ in life.facts if _is_lost(fact) for a in getattr(fact, "recipients", ())}))
+
+
+def _is_lost(fact: Fact) -> bool:
+    return isinstance(fact, Unconfirmed) or (isinstance(fact, Deferred | Refused) and fact.cause is Cause.AMBIGUOUS)
 
 
 def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
@@ -186,34 +217,42 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     waiting = waits(sub)
     past = marks.of(Source.SMTP) >= deadline + policy.grace
     due_past = waiting and past
-    held = due_past and marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
-    known_absent = not _joins(sub, marks, policy) or any(
-        isinstance(f, Answered) and not f.ses_id for f, _ in sub.life.facts
-    )
+    held = due_past and sub.in_flight and _broke_off(sub, marks, policy)
+    known_absent = not _joins(sub, marks, policy) or any(_is_absence(f) for f, _ in sub.life.facts)
     late = _late(sub, deadline)
     gap = _gap(sub, deadline, late=late and past, silence_counts=due_past and not held and known_absent)
-    ids = tuple(dict.fromkeys([leg.ses_id for leg in sub.legs.values() if leg.ses_id] + [sub.found] * bool(sub.found)))
+    ids = tuple(dict.fromkeys([*(leg.ses_id for leg in sub.legs.values() if leg.ses_id), *sub.found]))
     return Verdict(
         mail_id=sub.mail_id,
         ses_id=None,
         message_id=sub.message_id or None,
         queue_ids=(sub.life.submission,),
         stream=stream.name,
-        region=next((f.region for f, _ in sub.life.facts if isinstance(f, Accepted) and f.region), None),
+        region=next((f.region for f, _ in sub.life.facts if isinstance(f, _SPEAKS_TO_SES) and f.region), None),
         sender=sub.sender or "",
         submitted_at=sub.life.facts[0][0].at + sub.correction,
         accepted_at=None,
         recipients=tuple(_recipient(address, sub.legs[address], sub.correction) for address in sub.missing),
         gaps=(gap,) if gap else (),
         held=held,
-        facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts),
+        facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts if not _is_absence(f)),
         due=_due(deadline, marks, policy, held=held) if waiting or late else (),
         ses_mails=ids,
-        superseded_by=ids[0] if ids and not sub.missing else None,
-        found=bool(sub.found) or any(leg.found for leg in sub.legs.values()),
-        settled=not waiting,
+        superseded_by=ids[0] if ids and not sub.missing and sub.complete else None,
+        found=bool(sub.found),
+        settled=not waiting and sub.complete,
         worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
     )
+
+
+def _broke_off(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
+    """The host's whole log fell silent, this mail's lines with it (rule 15)."""
+    return marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
+
+
+def _is_absence(fact: Fact) -> bool:
+    """`not_found` is no evidence: whether it was asked for hangs on what was known at half the time."""
+    return isinstance(fact, Answered) and not fact.ses_id
 
 
 def last_line(sub: Submission) -> Instant:
@@ -225,7 +264,7 @@ def well(sub: Submission, policy: Policy) -> bool:
     """Every recipient has its id, and had it in time: there is nothing to judge, and nothing to publish (rule 11)."""
     legs = sub.legs.values()
     deadline = sub.started_seen + policy.shortest_handoff
-    return bool(legs) and all(
+    return bool(legs) and not sub.lost and all(
         leg.state is Handoff.ELSEWHERE
         or (leg.state is Handoff.ACCEPTED and not leg.found and leg.refused_at is None and leg.at <= deadline)
         for leg in legs
@@ -277,7 +316,7 @@ def _gap(sub: Submission, deadline: Instant, *, late: bool, silence_counts: bool
     if not refused_at and not late and not silence_counts:
         return None
     opened = min([*refused_at, deadline] if late or silence_counts else refused_at)
-    over = not sub.missing and bool(sub.legs)
+    over = not sub.missing and bool(sub.legs) and sub.complete
     if over and not late and not refused_at:
         return None
     return Gap(
@@ -324,8 +363,8 @@ def tells(sub: Submission) -> list[Message]:
     for address, leg in sub.legs.items():
         if leg.ses_id:
             by_id.setdefault(leg.ses_id, []).append(address)
-    if sub.found:
-        by_id.setdefault(sub.found, [])
+    for ses_id, recipients in sub.found.items():
+        by_id.setdefault(ses_id, list(recipients))
     first, sighting = sub.life.facts[0]
     floating = bool(getattr(first, "floating", False))
     return [
@@ -347,25 +386,32 @@ def tells(sub: Submission) -> list[Message]:
 
 
 def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | None, tuple[Due, ...]]:
-    """The question under the Message-ID, once it is time to ask; and when to look again (rule 10)."""
-    if not (waits(sub) and _joins(sub, marks, policy)):
+    """The question under the Message-ID, once it is time to ask; and when to look again (rule 10).
+
+    A refused recipient needs no answer. A copy whose id was lost is asked for even where a retry was accepted since:
+    whether it was asked must not hang on which line was read first.
+    """
+    without = [address for address in sub.missing if sub.legs[address].state is not Handoff.REFUSED]
+    wanted = {*without, *sub.lost}
+    if sub.notice or not sub.asked_for or not _joins(sub, marks, policy) or (sub.legs and not wanted):
         return None, ()
     handoff = stream_of(sub, policy).deadlines.handoff
     half = sub.started_seen + handoff // 2
-    lost = any(leg.state is Handoff.UNCONFIRMED or _ambiguous(leg.fact) for leg in sub.legs.values())
-    if not lost and marks.of(Source.SMTP) < half:
+    if not sub.lost and marks.of(Source.SMTP) < half:
         return None, (Due(half, Source.SMTP),)
-    until = sub.started_seen + handoff + policy.grace
+    lost = [seen.seen for fact, seen in sub.life.facts if _is_lost(fact)]
     fact = Asked(
-        sub.started_seen,
+        _began(sub),
         sub.mail_id,
         b"Q:" + sub.life.submission.encode(),
         domain(sub.sender or ""),
-        tuple(sorted(sub.missing)),
-        until,
+        tuple(sorted(wanted)),
+        max([sub.started_seen, *lost]) + handoff + policy.grace,
     )
     return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()
 
 
-def _ambiguous(fact: Fact | None) -> bool:
-    return isinstance(fact, Deferred | Refused) and fact.cause is Cause.AMBIGUOUS
+def _began(sub: Submission) -> Instant:
+    """The earliest instant at which SES may have taken it: a log that was shipped late has late records."""
+    lines = [(fact, seen) for fact, seen in sub.life.facts if not isinstance(fact, Answered)]
+    return min(min(_corrected(fact, sub.correction), seen.seen) for fact, seen in lines)

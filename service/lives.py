@@ -86,6 +86,12 @@ def _life(submission: str, run: list[tuple[Fact, Sighting]], trail: Trail) -> Li
     answers = [
         (fact, seen)
         for fact, seen in trail.facts.items()
-        if isinstance(fact, Answered) and first <= int(fact.submission.rpartition("@")[2]) * 1000 + 999 <= last + 999
+        if isinstance(fact, Answered) and bears(fact.submission, first, last)
     ]
     return Life(submission, (*run, *sorted(answers, key=lambda item: order(item[0]))), first, last)
+
+
+def bears(mail_id: str, first: Instant, last: Instant) -> bool:
+    """Whether the mail id is that of a life between these instants: it names the second of its first known line."""
+    second = mail_id.rpartition("@")[2]
+    return second.removeprefix("-").isdecimal() and first // 1000 <= int(second) <= last // 1000

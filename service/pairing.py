@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.facts import SECOND, Answered, Asked, Linked, Sighting, Source
+from service.facts import SECOND, Answered, Asked, Instant, Linked, Sighting, Source
 from service.trail import Trail, order
 from service.verdicts import Due, Message
 from service.watermarks import ANY_SES
@@ -20,92 +20,95 @@ if TYPE_CHECKING:
     from service.watermarks import Watermarks
 
 
+class _Asker(msgspec.Struct):
+    """One submission, which asks again when it learns of further recipients or of an earlier attempt."""
+
+    asks: list[Asked]
+    recipients: set[str]
+    until: Instant
+    links: list[Linked]
+    """What was found for it: several, if the mail server sent it in several transactions."""
+
+    @property
+    def answered(self) -> bool:
+        """All of its recipients have an id now."""
+        if not self.links:
+            return False
+        found = {address for link in self.links for address in link.recipients}
+        return self.recipients <= found or any(not link.recipients for link in self.links)
+
+
 def answers(trail: Trail, marks: Watermarks, policy: Policy) -> tuple[list[Message], tuple[Due, ...]]:
     """What the Message-ID can say to its askers by now, and when it can say more.
 
     `not_found` says that no more is to come: also to an asker for some of whose recipients an SES mail was found.
     """
-    asks = _asks(trail)
-    links = sorted((f for f in trail.facts if isinstance(f, Linked)), key=order)
-    paired = _pairs(asks, links, policy)
+    askers = _askers(trail)
+    _pair(askers, sorted((f for f in trail.facts if isinstance(f, Linked)), key=order), policy)
     spoken = marks.of(Source.SES)
-    said = [_found(ask, link, trail) for ask, link in paired]
+    said = [_found(asker, link, trail) for asker in askers for link in asker.links]
     due = []
-    for ask in asks:
-        if _answered(ask, [link for other, link in paired if other is ask]):
+    for asker in askers:
+        if asker.answered:
             continue
-        if spoken < ask.until:
-            due.append(Due(ask.until, Source.SES))
-        elif marks.silent(ANY_SES, ask.at, policy.grace, policy.stall_mails):
+        if spoken < asker.until:
+            due.append(Due(asker.until, Source.SES))
+        elif marks.silent(ANY_SES, asker.asks[0].at, policy.grace, policy.stall_mails):
             # The feed broke off, so that nothing was found says nothing (rule 15).
             due.append(Due(spoken + max(policy.grace, SECOND), Source.SES))
         else:
-            said.append(_not_found(ask, trail))
+            said.append(_not_found(asker, trail))
     return said, tuple(due)
 
 
-def _asks(trail: Trail) -> list[Asked]:
-    """One ask a submission, which asks again when it learns of further recipients."""
-    merged: dict[str, Asked] = {}
+def _askers(trail: Trail) -> list[_Asker]:
+    askers: dict[str, _Asker] = {}
     for ask in sorted((f for f in trail.facts if isinstance(f, Asked)), key=order):
-        known = merged.get(ask.submission)
-        merged[ask.submission] = ask if known is None else _both(known, ask)
-    return list(merged.values())
+        asker = askers.setdefault(ask.submission, _Asker([], set(), ask.until, []))
+        asker.asks.append(ask)
+        asker.recipients.update(ask.recipients)
+        asker.until = max(asker.until, ask.until)
+    return list(askers.values())
 
 
-def _both(one: Asked, other: Asked) -> Asked:
-    return msgspec.structs.replace(
-        one,
-        sender_domain=one.sender_domain or other.sender_domain,
-        recipients=tuple(sorted({*one.recipients, *other.recipients})),
-        until=max(one.until, other.until),
-    )
-
-
-def _pairs(asks: list[Asked], links: list[Linked], policy: Policy) -> list[tuple[Asked, Linked]]:
+def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
     """Nearest first. An SES mail has one asker; an asker may have several, each with recipients of its own."""
     near = [
-        (abs(link.at - ask.at), a, b)
-        for a, ask in enumerate(asks)
+        (distance, a, b)
+        for a, asker in enumerate(askers)
         for b, link in enumerate(links)
-        if _match(ask, link, policy)
+        if (distance := _distance(asker, link, policy)) is not None
     ]
-    wanted: dict[int, set[str]] = {}
     taken: set[str] = set()
-    pairs = []
     for _, a, b in sorted(near):
-        ask, link = asks[a], links[b]
-        more = a not in wanted or bool(wanted[a].intersection(link.recipients))
+        asker, link = askers[a], links[b]
+        others = {address for other in asker.links for address in other.recipients}
+        more = not asker.links or bool((asker.recipients - others).intersection(link.recipients))
         if more and link.ses_id not in taken:
             taken.add(link.ses_id)
-            wanted[a] = wanted.get(a, set(ask.recipients)).difference(link.recipients)
-            pairs.append((ask, link))
-    return pairs
+            asker.links.append(link)
 
 
-def _match(ask: Asked, link: Linked, policy: Policy) -> bool:
-    """Whether the pair can be one mail. Many mails may bear one Message-ID, each to somebody else (FACTS section 4.2):
-    the sender's domain decides only where the recipients of one side are not known.
+def _distance(asker: _Asker, link: Linked, policy: Policy) -> int | None:
+    """How far apart in time the pair is; None where it cannot be one mail.
+
+    Many mails may bear one Message-ID, each to somebody else (FACTS section 4.2): the sender's domain decides only
+    where the recipients of one side are not known.
     """
-    window = max(ask.until - ask.at, policy.grace)
-    if abs(link.at - ask.at) > window:
-        return False
-    if ask.recipients and link.recipients:
-        return not set(ask.recipients).isdisjoint(link.recipients)
-    return bool(ask.sender_domain) and ask.sender_domain == link.sender_domain
+    if asker.recipients and link.recipients:
+        related = not asker.recipients.isdisjoint(link.recipients)
+    else:
+        related = any(ask.sender_domain and ask.sender_domain == link.sender_domain for ask in asker.asks)
+    apart = [(abs(link.at - ask.at), max(ask.until - ask.at, policy.grace)) for ask in asker.asks]
+    return min((distance for distance, window in apart if related and distance <= window), default=None)
 
 
-def _answered(ask: Asked, links: list[Linked]) -> bool:
-    """All of the asker's recipients have an id now."""
-    found = {address for link in links for address in link.recipients}
-    return bool(links) and (found.issuperset(ask.recipients) or any(not link.recipients for link in links))
-
-
-def _found(ask: Asked, link: Linked, trail: Trail) -> Message:
+def _found(asker: _Asker, link: Linked, trail: Trail) -> Message:
+    ask = asker.asks[0]
     return Message(ask.asker, Answered(link.at, ask.submission, link.ses_id, link.recipients), trail.facts[link])
 
 
-def _not_found(ask: Asked, trail: Trail) -> Message:
-    asked = min(seen for f, seen in trail.facts.items() if isinstance(f, Asked) and f.submission == ask.submission)
-    sighting = Sighting(max(ask.until, asked.seen), asked.where)
-    return Message(ask.asker, Answered(ask.until, ask.submission, "", ()), sighting)
+def _not_found(asker: _Asker, trail: Trail) -> Message:
+    ask, asked = asker.asks[0], min(trail.facts[ask] for ask in asker.asks)
+    sighting = Sighting(max(asker.until, asked.seen), asked.where)
+    return Message(ask.asker, Answered(asker.until, ask.submission, "", ()), sighting)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from service.facts import HOUR, MINUTE, SECOND, Instant
+from service.parsing.extractor import ExtractorError, ExtractorSpec, parse_extractors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,8 @@ class Policy:
     """Host names that are SES besides its own (a proxy, a private name)."""
     message_id_join: bool = True
     unlogged_send: bool = False
+    extractors: tuple[ExtractorSpec, ...] = ()
+    """How to read logs that nobody else writes."""
 
     def stream(self, mail: Attributes) -> Stream:
         """The first stream that takes the mail; else one named after its configuration set, else `default`."""
@@ -131,7 +134,7 @@ def duration(text: object, where: str) -> int:
 
 def parse_policy(document: object) -> Policy:
     """The policy that a document describes. An empty document gives the defaults."""
-    root = _mapping(document, "policy", {"defaults", "sources", "streams", "message_id_join", "unlogged_send"})
+    root = _mapping(document, "policy", _SECTIONS)
     defaults = _mapping(root.get("defaults"), "defaults", _DEADLINES | _TIMES)
     sources = _mapping(root.get("sources"), "sources", {"stall_after", "stall_mails", "relays"})
     base = _deadlines(defaults, Deadlines(), "defaults")
@@ -142,11 +145,13 @@ def parse_policy(document: object) -> Policy:
         relays=frozenset(str(host).lower() for host in _list(sources.get("relays"), "sources.relays")),
         message_id_join=_switch(root.get("message_id_join", True), "message_id_join"),
         unlogged_send=_switch(root.get("unlogged_send", False), "unlogged_send"),
+        extractors=_extractors(root.get("extractors")),
         **times,
     )
     return _stalls(policy, sources)
 
 
+_SECTIONS: Final = {"defaults", "sources", "streams", "message_id_join", "unlogged_send", "extractors"}
 _DEADLINES: Final = {"handoff", "first_event", "max_delivery"}
 _TIMES: Final = {"grace", "keep", "queue_lifetime", "window"}
 _KEYS: Final = {"configuration_set", "application", "sender_domain", "region"}
@@ -159,6 +164,13 @@ def _stalls(policy: Policy, sources: Mapping[str, Any]) -> Policy:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise PolicyError(f"sources.stall_mails: {count!r} is no count; write a whole number of 1 or more")
     return replace(policy, stall_mails=count)
+
+
+def _extractors(section: object) -> tuple[ExtractorSpec, ...]:
+    try:
+        return parse_extractors(section)
+    except ExtractorError as error:
+        raise PolicyError(str(error)) from error
 
 
 def _stream(item: object, base: Deadlines, number: int) -> Stream:

@@ -47,7 +47,9 @@ class Kind(Enum):
     PLAIN = auto()
 
 
-_ATTEMPT: Final = MappingProxyType({"recipients": Kind.ADDRESS, "reply": Kind.FREE_TEXT, "cause": Kind.PLAIN})
+_ATTEMPT: Final = MappingProxyType(
+    {"recipients": Kind.ADDRESS, "reply": Kind.FREE_TEXT, "cause": Kind.PLAIN, "region": Kind.PLAIN}
+)
 
 FIELDS: Final[Mapping[type[Any], Mapping[str, Kind]]] = MappingProxyType(
     {
@@ -125,7 +127,7 @@ _WORD: Final = r"[^\s@<>()\[\],;:]"
 _ADDRESS: Final = re.compile(
     rf"<([^<>@\n]*+(?:>[^<>@\n]*+){{0,4}}+@{_HOST})(?=>)"  # Postfix has been asked for `<re>ceiver@host>`
     rf'|("(?:[^"\\\n]|\\.){{0,64}}+"@{_HOST})'
-    rf"|(?<!{_WORD})({_WORD}++@{_HOST})"
+    rf"|(?<!{_WORD})({_WORD}++(?:@{_WORD}++(?=@))*+@{_HOST})"  # of `x@anna@host` the last host is the domain
 )
 _ENCODED_ADDRESS: Final = re.compile(
     rf"(?:(?<![\w.+%-])|(?<=%)(?![0-9A-Fa-f]{{2}}))((?:[\w.+-]|%(?!40)[0-9A-Fa-f]{{2}})++)%40({_HOST})"

@@ -43,8 +43,8 @@ class Book(msgspec.Struct, array_like=True):
     gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
     told: bytes = b""
     """Digest of what a submission last told its SES mails."""
-    asked: int = 0
-    """Of how many recipients a submission has asked its Message-ID, and one more: the question itself."""
+    asked: list[str] = msgspec.field(default_factory=list)
+    """What a submission has asked its Message-ID: since when, until when, and for which recipients."""
     final: list[str] = msgspec.field(default_factory=list)
     """Recipients whose first final outcome has been counted."""
 

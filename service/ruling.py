@@ -17,7 +17,7 @@ from service import announce, judge_mail, judge_submission
 from service.contract.enums import FINAL
 from service.contract.wire import encode
 from service.facts import Described, Fact, Instant, Name, Sighting
-from service.lives import Life, lives
+from service.lives import Life, bears, lives
 from service.pairing import answers
 from service.parsing.addresses import domain
 from service.providers import provider
@@ -101,22 +101,24 @@ class Ruling:
             row.books[mail_id] = book
             return ()
         verdict = judge_submission.judge(sub, self.marks, self.policy)
-        if judge_submission.waits(sub):
+        if sub.in_flight:
             row.flying = max(row.flying, judge_submission.last_line(sub))
         self._tell(book, judge_submission.tells(sub))
         question, due = judge_submission.ask(sub, self.marks, self.policy)
         if question is not None:
-            self._ask(book, question, len(sub.missing) + 1)
+            self._ask(book, question)
         if verdict.worth_publishing or book.revision:
             self._announce(book, verdict)
         if not book.untouched:
             row.books[mail_id] = book
         return (*verdict.due, *due)
 
-    def _ask(self, book: Book, question: Message, size: int) -> None:
-        """Asks once, and again for recipients that a later line names."""
-        if size > book.asked:
-            book.asked = size
+    def _ask(self, book: Book, question: Message) -> None:
+        """Asks once, and again when a line that came later names further recipients or an earlier attempt."""
+        fact = question.fact
+        asked = {str(fact.at), str(getattr(fact, "until", 0)), *getattr(fact, "recipients", ())}
+        if not asked.issubset(book.asked):
+            book.asked = sorted(asked.union(book.asked))
             self.outputs.messages.append(question)
 
     def _tell(self, book: Book, messages: list[Message]) -> None:
@@ -205,7 +207,7 @@ class Ruling:
 def _book(row: Row, life: Life) -> tuple[str, Book]:
     """The life's mail id and book: once something was said of it, its id stays, whatever earlier line turns up."""
     for mail_id, book in row.books.items():
-        if life.first // 1000 <= int(mail_id.rpartition("@")[2]) <= life.last // 1000:
+        if bears(mail_id, life.first, life.last):
             return mail_id, book
     return life.mail_id, Book()
 

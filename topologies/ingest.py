@@ -1,7 +1,8 @@
 """The ingest role: inputs -> facts, at least once, and the statements of how far the inputs have spoken.
 
 Every send is acknowledged before its input is, so nothing is lost; a watermark is stated only after the facts that it
-covers were acknowledged, so it is true whoever reads it and however late.
+covers were acknowledged, so it is true whoever reads it and however late. Neither passes a line of which a part is
+still to come: after a restart it is read again from its beginning.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Any, Final
 from faust.types import TP
 
 from service import facts_record
+from service.assembler import Held
 from service.contract import dead_letter
 from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Source
@@ -49,15 +51,24 @@ class Spoken:
     generation: int
     last_record_at: Instant = 0
     delays: deque[tuple[Instant, int]] = field(default_factory=deque)
+    held: Held | None = None
+    busy: bool = False
+    """A batch was taken, and its facts are not with Kafka yet."""
 
-    def note(self, harvest: Harvest) -> None:
-        """A batch's facts are with Kafka."""
+    def note(self, harvest: Harvest, held: Held | None) -> None:
+        """A batch's facts are with Kafka, and so is all that came before, but what is held."""
+        self.held = held
         self.last_record_at = max(self.last_record_at, harvest.last_record_at)
         minute = self.last_record_at - self.last_record_at % MINUTE
         if self.delays and self.delays[-1][0] == minute:
             self.delays[-1] = (minute, max(self.delays[-1][1], harvest.delay))
         else:
             self.delays.append((minute, harvest.delay))
+
+    def reached(self, now: Instant, *, at_end: bool) -> Instant:
+        """Up to when all is with Kafka."""
+        reached = now if at_end else self.last_record_at
+        return reached if self.held is None else min(reached, self.held.since - 1)
 
     def delay(self, now: Instant) -> int:
         """The longest transport delay of the last 15 minutes."""
@@ -89,8 +100,8 @@ class Ingest:
         """Which source a topic belongs to."""
         return Source.SMTP if topic in self.topics[Source.SMTP] else Source.SES
 
-    async def handle(self, tp: TP, batch: Batch) -> None:
-        """One batch of one partition."""
+    async def handle(self, tp: TP, batch: Batch) -> int:
+        """One batch of one partition. It is acknowledged with the statement that holds its news of the feeds."""
         if batch.hole:
             log.warning(
                 "%s/%d: offsets %d to %d were removed before they were read: what they said is lost",
@@ -99,19 +110,49 @@ class Ingest:
                 batch.first,
                 batch.after - 1,
             )
-        source = self.source_of(tp.topic)
-        generation = self.app.consumer_generation_id
-        harvest = self.intakes[source].take(batch.records, _now())
+        intake = self.intakes[self.source_of(tp.topic)]
+        spoken = self._spoken(tp)
+        spoken.busy = True
+        harvest = intake.take(batch.records, _now())
+        held = intake.held(tp.topic, tp.partition)
         async with self.in_order:
-            await self.sender.send([*self._facts(harvest), *map(self._dead, harvest.dead)])
-            spoken = self.spoken.get(tp)
-            if spoken is None or spoken.generation != generation:
-                spoken = self.spoken[tp] = Spoken(generation)
-            spoken.note(harvest)
+            await self._hand_on(tp, harvest)
+            spoken.note(harvest, held)
+            spoken.busy = False
+        return batch.first
+
+    def _spoken(self, tp: TP) -> Spoken:
+        """What was handed on in this generation. In a new one all is read again from what was committed."""
+        spoken = self.spoken.get(tp)
+        if spoken is None or spoken.generation != self.app.consumer_generation_id:
+            self.forget(tp)
+            spoken = self.spoken[tp] = Spoken(self.app.consumer_generation_id)
+        return spoken
+
+    def forget(self, tp: TP) -> None:
+        """The partition is no longer ours, or not as it was."""
+        self.spoken.pop(tp, None)
+        self.intakes[self.source_of(tp.topic)].forget(tp.topic, tp.partition)
+
+    async def _hand_on(self, tp: TP, harvest: Harvest) -> None:
+        """Facts and dead letters, acknowledged by Kafka and counted."""
+        await self.sender.send([*self._facts(harvest), *map(self._dead, harvest.dead)])
         for result, count in harvest.results.items():
-            RECORDS.labels(source, result).inc(count)
+            RECORDS.labels(self.source_of(tp.topic), result).inc(count)
         for _, why in harvest.dead:
             DEAD_LETTERS.labels(why.reason).inc()
+
+    async def _wait_no_longer(self, tp: TP, now: Instant) -> None:
+        """All was read until `now`, and the rest of a line did not come: what there is of it goes on as it is."""
+        spoken, intake = self.spoken.get(tp), self.intakes[self.source_of(tp.topic)]
+        if spoken is None or spoken.held is None or spoken.busy:
+            return
+        if spoken.generation != self.app.consumer_generation_id:
+            return
+        harvest = intake.waited(tp.topic, tp.partition, now)
+        held = intake.held(tp.topic, tp.partition)  # before anything else is taken: of that the facts are still with us
+        await self._hand_on(tp, harvest)
+        spoken.held = held
 
     def _facts(self, harvest: Harvest) -> list[Record]:
         topic = self.settings.topics.facts
@@ -146,19 +187,30 @@ class Ingest:
         generation = self.app.consumer_generation_id
         ends = await self.app.consumer.position_and_end(self.app.consumer.assignment())
         async with self.in_order:
+            for tp, (at, end) in ends.items():
+                if at >= end:
+                    await self._wait_no_longer(tp, now)
             entries = [await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()]
+            if not entries or generation != self.app.consumer_generation_id:
+                return
             news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
             value = facts_record.pack(FactsRecord([], Watermark(tuple(entries), news)))
-            if entries and generation == self.app.consumer_generation_id:
-                topic = self.settings.topics.facts
-                await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions)])
+            topic = self.settings.topics.facts
+            await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions)])
+        for tp, (at, _) in ends.items():
+            self.app.consumer.ack_range(tp, self._safe(tp, at), generation)
+
+    def _safe(self, tp: TP, at: int) -> int:
+        """The offset to begin at again: nothing below it is part of a line that is still open."""
+        spoken = self.spoken.get(tp)
+        return at if spoken is None or spoken.held is None else min(at, spoken.held.offset)
 
     async def _entry(self, tp: TP, at: int, end: int, now: Instant, generation: int) -> Entry:
         LAG.labels(tp.topic, str(tp.partition)).set(max(end - at, 0))
         spoken = self.spoken.get(tp)
         ours = spoken if spoken is not None and spoken.generation == generation else Spoken(generation)
         delay = ours.delay(ours.last_record_at if at < end else now)
-        reached = now if at >= end else ours.last_record_at
+        reached = ours.reached(now, at_end=at >= end)
         source = self.source_of(tp.topic)
         return Entry(
             source=source,
@@ -193,7 +245,7 @@ def ingest_app(settings: Settings, engine: EngineSettings, policy: Policy, hide:
     async def revoked(*_: Any, **__: Any) -> None:
         for tp in list(ingest.spoken):
             LAG.remove(tp.topic, str(tp.partition))
-        ingest.spoken.clear()
+            ingest.forget(tp)
 
     return app
 

@@ -169,13 +169,14 @@ def _write_table(documents: Iterable[Correlated]) -> None:
 
 
 def _cells(document: Correlated) -> tuple[str, ...]:
+    other = "see its SES mail" if document.superseded_by else "unknown"
     outcomes = dict.fromkeys(recipient.outcome.value for recipient in document.recipients)
     gaps = [f"{gap.cause}{'' if gap.resolution is None else f' ({gap.resolution})'}" for gap in document.gaps]
     return (
         document.accepted_at or document.submitted_at or "",
         document.mail_id,
-        ", ".join(recipient.address for recipient in document.recipients) or "unknown",
-        ", ".join(outcomes) or "unknown",
+        ", ".join(recipient.address for recipient in document.recipients) or other,
+        ", ".join(outcomes) or other,
         ", ".join(dict.fromkeys(gaps)),
         "" if document.verdict.cause in {"delivered", "in_progress"} else document.verdict.next_step,
     )

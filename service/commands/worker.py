@@ -48,6 +48,7 @@ def worker(role: str | None, log_level: str, config: str | None, **flags: Any) -
     supervises it start it again. Each role is a consumer group of its own, so workers and roles may be added freely.
     """
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=LOG_FORMAT)
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_expected)
     settings = settings_of(flags, config)
     if not settings.smtp_topics and not settings.ses_topics:
         raise click.UsageError("nothing to read: give --smtp-topic, --ses-topic or both")
@@ -57,6 +58,11 @@ def worker(role: str | None, log_level: str, config: str | None, **flags: Any) -
         raise click.UsageError(str(error)) from error
     partitions = run_or_fail(kafka.partitions(settings))
     sys.exit(_run(settings, policy, hide, partitions, [role] if role else list(ROLES)))
+
+
+def _expected(record: logging.LogRecord) -> bool:
+    """Drops what a fresh group always meets: its coordinator is only being chosen."""
+    return "GroupCoordinatorNotAvailable" not in record.getMessage()
 
 
 def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions: int, roles: list[str]) -> int:

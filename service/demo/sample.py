@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.demo.fates import FATES, FIRST_EVENT, GRACE, HANDOFF, MAX_DELIVERY, ORDINARY, Play, Rule
+from service.demo.fates import FATES, FIRST_EVENT, GRACE, HANDOFF, MAX_DELIVERY, ORDINARY, Rule
+from service.demo.mailing import Mailing
 from service.demo.postfix_log import HOSTS
 from service.facts import Instant, Reason, Source
 
@@ -79,8 +80,8 @@ def tell(seed: int, mails: int, start: Instant) -> Story:
 
     told = []
     for number, (at, rule) in enumerate(_schedule(rng, mails)):
-        play = Play(at, number, start, rng.choice(HOSTS), rng, line, event)
-        told.append(rule.act(_cast(play, rule)))
+        mailing = Mailing(at, number, start, rng.choice(HOSTS), rng, line, event)
+        told.append(rule.act(_cast(mailing, rule)))
     records += _noise()
     return Story(start, tuple(sorted(records, key=lambda r: r.at)), tuple(told), Counter(_DEAD))
 
@@ -94,14 +95,14 @@ def _schedule(rng: Random, mails: int) -> Iterator[tuple[float, Rule]]:
     yield from sorted(plan, key=lambda item: item[0])
 
 
-def _cast(play: Play, rule: Rule) -> Play:
+def _cast(mailing: Mailing, rule: Rule) -> Mailing:
     """Who writes to whom."""
-    rng = play.rng
+    rng = mailing.rng
     if rule.newsletter or rng.random() < _NEWSLETTERS:
-        play.configuration_set, play.sender = "newsletter", "news@shop.example"
+        mailing.configuration_set, mailing.sender = "newsletter", "news@shop.example"
     people = rng.sample(_PEOPLE.split(), rule.recipients)
-    play.recipients = tuple(f"{name}.{play.number}@{rng.choice(_DOMAINS)}" for name in people)
-    return play
+    mailing.recipients = tuple(f"{name}.{mailing.number}@{rng.choice(_DOMAINS)}" for name in people)
+    return mailing
 
 
 _NEWSLETTERS: Final = 0.4

@@ -6,31 +6,30 @@ What goes wrong is one sentence (`DemoFailed`). Whatever happens, Ctrl-C and SIG
 from __future__ import annotations
 
 import asyncio
-import secrets
-import signal
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from service.demo import ground, offline, summary
 from service.demo.broker import KafkaFailed, KafkaUnavailable, LocalKafka, kafka_home
-from service.demo.broker_servers import free_port
+from service.demo.choices import arguments, pseudonym, settings_for
 from service.demo.files import Files, program, shown
 from service.demo.findings import Findings, compare
+from service.demo.interrupts import be_deaf, interruptible
 from service.demo.play import Play
 from service.demo.sample import Story, tell
 from service.demo.screen import Screen
 from service.demo.worker_process import WorkerFailed, WorkerProcess
 from service.edges.topics import KafkaUnusableError
 from service.facts import Source
-from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
+
+    from service.settings import Settings
 
 FOLDER: Final = Path(".local/demo")
 _LEAD: Final = 700
@@ -57,7 +56,7 @@ def show(options: Options) -> bool:
     """The whole demo; whether what was found is what really happened. Raises `DemoFailed` and `KeyboardInterrupt`."""
     screen = Screen()
     screen.title()
-    with _interruptible():
+    with interruptible():
         try:
             return _on_kafka(options, screen) if options.kafka else _on_files(options, screen)
         except KafkaUnavailable as missing:
@@ -84,9 +83,9 @@ def _from_files(options: Options, screen: Screen, files: Files) -> bool:
         findings = offline.scan(files)
     compared = compare(story, findings, str)
     summary.show(screen.console, findings, compared)
-    rows: list[tuple[str, tuple[str, ...]]] = [("the same by hand, one line a mail", files.scan_command())]
+    rows: list[tuple[str, tuple[str, ...]]] = [("the same by hand", files.scan_command())]
     if not options.kafka:
-        rows.append(("the same live, on a real Kafka", (f"{program()} demo",)))
+        rows.append(("the same on a real Kafka", (f"{program()} demo",)))
     summary.further(screen.console, rows)
     return compared.equal
 
@@ -103,24 +102,24 @@ def _on_kafka(options: Options, screen: Screen) -> bool:
         try:
             return _with_all(options, screen, files, scratch, stack)
         finally:
-            _be_deaf()
+            be_deaf()
 
 
 def _with_all(options: Options, screen: Screen, files: Files, scratch: Path, stack: ExitStack) -> bool:
     with screen.step("Starting Apache Kafka", "Apache Kafka answers at {where}") as step:
         kafka = stack.enter_context(LocalKafka(scratch / "kafka"))
         step["where"] = kafka.bootstrap_servers
-    settings = _settings(kafka, scratch, files)
+    settings = settings_for(kafka, scratch, files)
     with screen.step("Starting the worker", "mailgap's worker is ready, process {pid}") as step:
         if kafka.given:
             stack.callback(lambda: asyncio.run(ground.clear(settings)))
         asyncio.run(ground.prepare(settings))
-        worker = stack.enter_context(WorkerProcess(_arguments(settings), settings.http_bind[1], files.log))
+        worker = stack.enter_context(WorkerProcess(arguments(settings), settings.http_bind[1], files.log))
         worker.await_ready()
         step["pid"] = str(worker.pid)
     began = time.monotonic()
     story = tell(options.seed, options.mails, int(time.time() * 1000) + _LEAD)
-    shown_as = _pseudonym(settings)
+    shown_as = pseudonym(settings)
     findings = _play(screen, settings, story, files, shown_as, worker)
     screen.check(
         f"A sample application has sent {options.mails} mails by two mail servers and SES", time.monotonic() - began
@@ -153,59 +152,17 @@ def _play(
     return play.findings
 
 
-def _settings(kafka: LocalKafka, scratch: Path, files: Files) -> Settings:
-    """On the user's own broker, under a name that nobody else has."""
-    key = scratch / "pseudonym.key"
-    key.touch(mode=0o600)
-    key.write_text(secrets.token_hex(32))
-    prefix = f"mailgap-demo-{secrets.token_hex(4)}" if kafka.given else "mailgap"
-    inputs = f"{prefix}-" if kafka.given else ""
-    flags = {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "prefix": prefix,
-        "smtp_topics": (f"{inputs}app-smtp",),
-        "ses_topics": (f"{inputs}ses-events",),
-        "policy_file": str(files.policy),
-        "addresses": "pseudonymous",
-        "pseudonym_key_file": str(key),
-        "http_bind": f"127.0.0.1:{free_port()}",
-        "partitions": "4",
-        "session_timeout": "6s",
-    }
-    return load(flags, environ=None if kafka.given else {})
-
-
-def _arguments(settings: Settings) -> list[str]:
-    flags = {
-        "--bootstrap-servers": settings.bootstrap_servers,
-        "--prefix": settings.prefix,
-        "--smtp-topic": settings.smtp_topics[0],
-        "--ses-topic": settings.ses_topics[0],
-        "--policy": settings.policy_file,
-        "--addresses": settings.addresses,
-        "--pseudonym-key-file": settings.pseudonym_key_file,
-        "--http-bind": f"{settings.http_bind[0]}:{settings.http_bind[1]}",
-        "--session-timeout": f"{settings.session_timeout:g}s",
-    }
-    return [part for flag, value in flags.items() for part in (flag, str(value))]
-
-
-def _pseudonym(settings: Settings) -> Callable[[str], str]:
-    pseudonyms = settings.pseudonyms({})
-    return pseudonyms.address if pseudonyms else str
-
-
 def _further(
     options: Options, settings: Settings, files: Files, kafka: LocalKafka
 ) -> list[tuple[str, tuple[str, ...]]]:
     rows: list[tuple[str, tuple[str, ...]]] = [
-        ("the same from files, with whole addresses", files.scan_command()),
-        ("the gaps as published, with all they say", (shown(files.gaps),)),
+        ("the same from files", files.scan_command()),
+        ("the gaps in full", (shown(files.gaps),)),
     ]
     if not options.keep:
-        return [*rows, ("keep it running, to look at its topics and metrics", (f"{program()} demo --keep",))]
+        return [*rows, ("keep it all running", (f"{program()} demo --keep",))]
     metrics = f"http://{settings.http_bind[0]}:{settings.http_bind[1]}/metrics"
-    return [*rows, ("metrics", (metrics,)), ("the gaps, from Kafka", _reader(settings, kafka))]
+    return [*rows, ("metrics", (metrics,)), ("the gaps on Kafka", _reader(settings, kafka))]
 
 
 def _reader(settings: Settings, kafka: LocalKafka) -> tuple[str, ...]:
@@ -228,31 +185,3 @@ def _stay(screen: Screen, worker: WorkerProcess) -> None:
             time.sleep(0.5)
     except KeyboardInterrupt:
         screen.console.print("Stopping.")
-
-
-# -- signals ---------------------------------------------------------------------------------------------------------
-
-_STOPPERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Makes SIGTERM and a closed terminal what Ctrl-C is: a `KeyboardInterrupt` that unwinds everything."""
-
-    def like_ctrl_c(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = {number: signal.getsignal(number) for number in _STOPPERS}
-    for number in _STOPPERS[1:]:
-        signal.signal(number, like_ctrl_c)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _be_deaf() -> None:
-    """While things are being stopped, a second Ctrl-C must not leave half of them running."""
-    for number in _STOPPERS:
-        signal.signal(number, signal.SIG_IGN)

@@ -84,7 +84,8 @@ def _group(findings: Findings, gaps: list[GapRecord]) -> Padding:
     first = gaps[0]
     heading = Table.grid(padding=(0, 2))
     heading.add_row(
-        Text(f"{len(gaps):>2}  {words.cause(first.cause)}", style="yellow"), Text(words.KINDS[first.kind], style="dim")
+        Text(f"{len(gaps):>2}  {words.cause(first.cause)}", style="bold yellow"),
+        Text(words.KINDS[first.kind], style="dim"),
     )
     said = Table.grid(padding=(0, 1))
     said.add_column(width=5, style="dim")
@@ -126,7 +127,7 @@ def further(console: Console, rows: Iterable[tuple[str, tuple[str, ...]]]) -> No
     """How to look further: what for, and what to type or read. Never wrapped, so that it can be copied."""
     console.print("\n[bold]Look further[/]")
     for what, lines in rows:
-        console.print(f"  [dim]{what}[/]")
-        for line in lines:
-            console.print(f"    {line}", soft_wrap=True, markup=False)
+        for number, line in enumerate(lines):
+            label = Text(f"  {'' if number else what:<24}", style="dim")
+            console.print(label.append(line, style="not dim"), soft_wrap=True)
     console.print()

@@ -43,9 +43,9 @@ CAUSES: Final[dict[Cause, str]] = {
 """In the order in which they are shown."""
 
 RESOLUTIONS: Final[dict[Resolution, str]] = {
-    Resolution.ACCEPTED: "taken at last",
-    Resolution.FOUND_BY_MESSAGE_ID: "found under its Message-ID",
-    Resolution.DELIVERED: "arrived at last",
+    Resolution.ACCEPTED: "taken",
+    Resolution.FOUND_BY_MESSAGE_ID: "found by its Message-ID",
+    Resolution.DELIVERED: "arrived",
 }
 
 

@@ -7,15 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from typing import IO, TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import IO, Final, Self
 
 from service.demo.broker_servers import Guard
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
+_CODE: Final = Path(__file__).resolve().parents[2]
 
 
 class WorkerFailed(Exception):  # noqa: N818 - it reads as the sentence that it is
@@ -26,7 +25,7 @@ class WorkerProcess:
     """One worker for as long as the `with` lasts. It leads a session of its own, so that Ctrl-C reaches only us."""
 
     def __init__(self, arguments: list[str], http_port: int, log: Path) -> None:
-        self._command = [sys.executable, "-m", "service.cli", "worker", *arguments]
+        self._command = [sys.executable, "-P", "-m", "service.cli", "worker", *arguments]
         self._port, self._log = http_port, log
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
@@ -89,8 +88,12 @@ class WorkerProcess:
 
 
 def _started(command: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Without our settings in its environment: the demo gives all it needs as flags."""
+    """Without our settings in its environment, since the demo gives all it needs as flags; and this very code, whatever
+    the folder is called that the user stands in (`-P`).
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILGAP_")}
+    known = [str(_CODE), *filter(None, [environment.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(known)
     return subprocess.Popen(  # noqa: S603 - our own program
         command,
         stdin=subprocess.DEVNULL,

@@ -5,25 +5,27 @@ It keeps one small byte string a name, never the files. What cannot be understoo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 import msgspec
 
-from service.edges.clocks import HostClocks
+from service.assembler import Assembler
+from service.edges.clocks import HALF_A_YEAR, HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
+from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
 from service.parsing.smtp import SmtpContext, parse_smtp
 
 CHUNK: Final = 50_000
 """Facts that are held as objects before they are packed."""
 AHEAD: Final = 4000
-"""Lines looked at before a log is read, so that its first lines find the year and the host's clock."""
+"""Lines of a log that are read together, so that the first of them find the year and the host's clock."""
 
 Reject = Callable[[str, Raw, Unparsable], None]
 
@@ -60,11 +62,13 @@ class Gathered:
     def read_smtp(self, path: str, reference: Instant) -> None:
         """One mail log. `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it."""
         with opened(path) as stream:
-            every = lines(stream)
+            every = _whole(lines(stream))
             ahead = list(islice(every, AHEAD))
-            reference = self._look_ahead(ahead, reference)
-            for raw in chain(ahead, every):
-                reference = self._line(path, raw, reference)
+            reference = self._year(ahead, reference)
+            self._clocks.begin()
+            while ahead:
+                reference = self._block(path, ahead, reference)
+                ahead = list(islice(every, AHEAD))
 
     def read_ses(self, path: str) -> None:
         """One file of SES events."""
@@ -76,30 +80,49 @@ class Gathered:
                     seen = max(fact.at for _, fact in parsed.facts)
                     self._keep(Source.SES, parsed, Sighting(seen, f"{path}:{raw.line}"))
 
-    def _look_ahead(self, ahead: Iterable[Raw], reference: Instant) -> Instant:
-        """Learns the hosts' clocks from the file's beginning, twice: the first acceptance may show another year."""
-        first: Instant | None = None
-        for _ in range(2):
-            for raw in ahead:
-                parsed, _ = parse_smtp(raw.data, first or reference, self._context)
-                for name, fact in parsed.facts:
-                    self._clocks.learn(_host(name), fact)
-                    clock = self._clocks.corrected(_host(name), fact.at)
-                    first = clock if first is None and self._clocks.knows(_host(name)) else first
-        return first or reference
+    def _year(self, ahead: list[Raw], reference: Instant) -> Instant:
+        """When the file was written, by its first acceptance: stamps without a year must be read as of then."""
+        for raw in ahead:
+            shown = shown_by(parse_smtp(raw.data, reference, self._context)[0])
+            if shown is not None:
+                return shown.clock
+        return reference
 
-    def _line(self, path: str, raw: Raw, reference: Instant) -> Instant:
+    def _parsed(self, raw: Raw, reference: Instant) -> tuple[Parsed, Unparsable | None, Shown | None]:
+        """One line. Where SES's clock shows that it was put into the wrong year, it is read again in the right one."""
         parsed, trouble = parse_smtp(raw.data, reference, self._context)
-        self._count(Source.SMTP, path, raw, parsed, trouble)
-        if not parsed.facts:
-            return reference
+        shown = shown_by(parsed)
+        if shown is not None and abs(shown.difference) > HALF_A_YEAR:
+            parsed, trouble = parse_smtp(raw.data, shown.clock, self._context)
+            shown = shown_by(parsed)
+        return parsed, trouble, shown
+
+    def _block(self, path: str, block: list[Raw], reference: Instant) -> Instant:
+        """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
+        read: list[tuple[Raw, Parsed]] = []
+        following: dict[str, deque[Shown]] = defaultdict(deque)
+        for raw in block:
+            parsed, trouble, shown = self._parsed(raw, reference)
+            self._count(Source.SMTP, path, raw, parsed, trouble)
+            if not parsed.facts:
+                continue
+            read.append((raw, parsed))
+            name, fact = parsed.facts[0]
+            if shown is not None:
+                following[_host(name)].append(shown)
+            reference = self._clocks.corrected(_host(name), fact.at) if shown is None else shown.clock
+        for raw, parsed in read:
+            self._line(path, raw, parsed, following)
+        return reference
+
+    def _line(self, path: str, raw: Raw, parsed: Parsed, following: dict[str, deque[Shown]]) -> None:
         name, fact = parsed.facts[0]
         host = _host(name)
-        if isinstance(fact, Accepted):
-            self._clocks.learn(host, fact)
-        seen = self._clocks.corrected(host, fact.at)
-        self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
-        return seen
+        if shown_by(parsed) is not None:
+            following[host].popleft()
+            self._clocks.learn(host, next(each for _, each in parsed.facts if isinstance(each, Accepted)))
+        next_one = following[host][0] if following[host] else None
+        self._keep(Source.SMTP, parsed, Sighting(self._clocks.placed(host, fact.at, next_one), f"{path}:{raw.line}"))
 
     def _count(self, source: Source, path: str, raw: Raw, parsed: Parsed, trouble: Unparsable | None) -> None:
         self.tally.records[source] += 1
@@ -147,6 +170,31 @@ class Gathered:
         self._pack()
         data = self._packed.pop(name, None)
         return [] if data is None else _decode(data)
+
+
+class _Line(NamedTuple):
+    """A line of a file as the assembler wants it. A file has no record time, so no part of a line is late."""
+
+    value: bytes
+    offset: int
+    topic: str = ""
+    partition: int = 0
+    timestamp: Instant = 0
+    key: bytes | None = None
+
+
+def _whole(raws: Iterable[Raw]) -> Iterator[Raw]:
+    """Lines that a container's runtime cut into several, put together again."""
+    assembler = Assembler()
+    for raw in raws:
+        if not assembler.lines and piece_of(raw.data, watched=False) is None:
+            yield raw
+            continue
+        assembler, ready = assembler.take([_Line(raw.data, raw.line)], 0)
+        for line in ready:
+            yield Raw(line.value or b"", line.offset)
+    for line in assembler.rest():
+        yield Raw(line.value or b"", line.offset)
 
 
 def _host(name: Name) -> str:

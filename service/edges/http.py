@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -29,11 +30,16 @@ class HttpServer:
         """Listens. Raises `OSError` where the address is taken."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", lambda _: self._state(self._alive))
-        app.router.add_get("/readyz", lambda _: self._state(self._ready))
+        app.router.add_get("/healthz", partial(self._state, self._alive))
+        app.router.add_get("/readyz", partial(self._state, self._ready))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_BOUND)
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._bind).start()
+        try:
+            await web.TCPSite(self._runner, *self._bind).start()
+        except OSError as error:
+            why = os.strerror(error.errno).lower() if error.errno else str(error)
+            where = "{}:{}".format(*self._bind)
+            raise OSError(f"cannot listen on {where}, {why}: give another address with --http-bind") from error
 
     async def stop(self) -> None:
         """Stops listening."""
@@ -42,10 +48,9 @@ class HttpServer:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        await asyncio.sleep(0)
         return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
 
-    async def _state(self, state: State) -> web.Response:
+    async def _state(self, state: State, _request: web.Request) -> web.Response:
         wrong = dict(state())
         body = {"status": "not well" if wrong else "ok", "reasons": wrong}
         return web.json_response(body, status=503 if wrong else 200)

@@ -10,10 +10,11 @@ import gzip
 import io
 import re
 import sys
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 import zstandard
@@ -27,6 +28,8 @@ goes to the rejects whole; only what is longer still is cut, so that a file with
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_PACKED_CHUNK: Final = 4096
+"""Packed bytes at a time: even of an archive that was made to be a bomb this unpacks to no more than 128 MiB."""
 _MARKS: Final = re.compile(rb'[{}\[\]"\\]')
 
 
@@ -70,7 +73,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     buffered = io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
     try:
         yield _unpacked(buffered)
-    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
         raise InputError(f"{path}: cannot be read to its end: {error}") from error
     finally:
         if path != "-":
@@ -82,9 +85,44 @@ def _unpacked(stream: IO[bytes]) -> IO[bytes]:
     if magic[:2] == _GZIP:
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20)
     if magic == _ZSTD:
-        reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-        return io.BufferedReader(reader, 1 << 20)
+        return io.BufferedReader(_Chunks(_frames(stream)), 1 << 20)
     return stream
+
+
+def _frames(stream: IO[bytes]) -> Iterator[bytes]:
+    """The plain bytes of zstd frames. (zstandard's own reader takes a frame that was cut off for a whole one.)"""
+    rest = b""
+    while rest := rest or stream.read(_PACKED_CHUNK):
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(rest)
+        while not frame.eof:
+            rest = stream.read(_PACKED_CHUNK)
+            if not rest:
+                raise EOFError("the archive is cut off")
+            yield frame.decompress(rest)
+        rest = frame.unused_data
+
+
+class _Chunks(io.RawIOBase):
+    """A stream of the chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._held = chunks, b""
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, into: Any) -> int:
+        """As `io.RawIOBase` wants it; 0 at the end."""
+        while not self._held:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._held = chunk
+        size = min(len(into), len(self._held))
+        into[:size], self._held = self._held[:size], self._held[size:]
+        return size
 
 
 def lines(stream: IO[bytes]) -> Iterator[Raw]:

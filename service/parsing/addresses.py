@@ -1,13 +1,15 @@
 """Addresses, written one way whoever wrote them: the join compares recipients of a log with those of an event.
 
-Decides what is decoration (display name, brackets, source route, the domain's case) and what is the address. It never
-judges whether an address is valid, since SES is sent invalid ones and names them in its refusals, and never changes a
-local part: its case is the recipient's business (RFC 5321, 2.3.11).
+Decides what is decoration (display name, brackets, source route, the domain's case and script) and what is the address.
+It never judges whether an address is valid, since SES is sent invalid ones and names them in its refusals, and never
+changes a local part: its case is the recipient's business (RFC 5321, 2.3.11).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from typing import Final
 
 _PLAIN = re.compile(r"[^\s<>\"@,:]+@[a-z0-9.-]+").fullmatch
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"').match
@@ -19,13 +21,24 @@ def address(text: str) -> str:
         return text
     bare = _without_route(_without_name(text.strip()))
     local, at, host = bare.rpartition("@")
-    return local + at + host.lower() if at else bare
+    return local + at + _host(host.lower()) if at else bare
 
 
 def domain(address: str) -> str:
     """What follows the last `@`, in lower case; empty where there is none."""
     _, at, host = address.rpartition("@")
     return host.lower() if at else ""
+
+
+_LONGEST_HOST: Final = 255
+
+
+def _host(host: str) -> str:
+    """`bücher.example` as SES wants and reports it, `xn--bcher-kva.example` (RFC 5891, without its checks)."""
+    if host.isascii() or len(host) > _LONGEST_HOST:
+        return host
+    labels = unicodedata.normalize("NFC", host).split(".")
+    return ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
 
 
 def _without_name(text: str) -> str:

@@ -1,14 +1,15 @@
 """JSON documents in which shippers wrap a line of a log.
 
 Decides which field of a document holds the text, the host, the program and the time, by the names that shippers give
-them. Another shipper is another name in a table below. It must never look into the text: a header in there wins over
-what is said here, and that is the caller's business.
+them. Another shipper is another name in a table below; names that a template made up (`syslog_host`, `HostName`) are
+found by their letters alone. It must never look into the text: a header in there wins over what is said here, and that
+is the caller's business.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -16,9 +17,12 @@ from service.parsing.instants import is_believable
 from service.parsing.syslog import Stamp, decode, stamp_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from service.facts import Instant
+
+_T = TypeVar("_T")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -35,17 +39,24 @@ TEXTS: Final = (
     "message",  # Vector, Filebeat, Logstash, Fluent Bit's syslog parser, rsyslog's templates
     "msg",  # rsyslog's own property name
     "log",  # Docker's json-file, Fluent Bit's tail input
-    "MESSAGE",  # journald's export; an array of bytes where it is not UTF-8
+    "MESSAGE",  # journald's export, an array of bytes where it is not UTF-8; syslog-ng
     "short_message",  # GELF
     "event.original",  # Elastic, where a pipeline took the message apart
 )
 HOSTS: Final = (
     "hostname",  # rsyslog, Vector's syslog source
     "host",  # Fluent Bit, rsyslog, Logstash, GELF, Vector
+    "HOST",  # syslog-ng
     "_HOSTNAME",  # journald
+    "kubernetes.pod_name",  # Fluent Bit, Vector: a queue is a pod's, and a node has many pods
+    "kubernetes.pod.name",  # Filebeat
+    "k8s.pod.name",  # OpenTelemetry
+    "pod",  # Promtail
     "host.hostname",  # Elastic: the host in the line, before the host of the agent
     "host.name",  # Filebeat, Logstash
     "fromhost",  # rsyslog
+    "instance",  # Loki
+    "logStream",  # CloudWatch Logs
 )
 PROGRAMS: Final = (
     "syslogtag",  # rsyslog, with the process id; its programname ends at the first slash, so it comes last
@@ -57,16 +68,39 @@ PROGRAMS: Final = (
     "process.name",  # Filebeat's system module
     "log.syslog.appname",  # Elastic
     "program",  # Logstash's grok patterns
+    "PROGRAM",  # syslog-ng
     "programname",  # rsyslog
 )
 STAMPS: Final = (
     "timereported",  # rsyslog
     "timestamp",  # Vector, rsyslog, GELF
     "@timestamp",  # Filebeat, Logstash, Fluent Bit (seconds, as a float)
-    "__REALTIME_TIMESTAMP",  # journald, in microseconds
+    "ISODATE",  # syslog-ng
+    "_SOURCE_REALTIME_TIMESTAMP",  # journald, in microseconds
+    "__REALTIME_TIMESTAMP",
     "time",  # Docker
     "date",  # Fluent Bit's other outputs
     "timegenerated",  # rsyslog
+    "DATE",  # syslog-ng
+    "UNIXTIME",
+)
+
+# By their letters and digits alone, for names that people gave: `syslog_host`, `@source_host`, `RawMsg`, `_ident`.
+PLAIN_TEXTS: Final = (
+    *("message", "msg", "syslogmessage", "syslogmsg", "rawmsg", "rawmessage", "log", "shortmessage", "fullmessage"),
+    *("line", "event"),  # Loki's client; Splunk's collector
+)
+PLAIN_HOSTS: Final = (
+    *("hostname", "host", "sysloghostname", "sysloghost", "sourcehost", "logsource", "server", "node", "nodename"),
+    *("podname", "fromhost", "fromhostip"),
+)
+PLAIN_PROGRAMS: Final = (
+    *("syslogtag", "syslogprogram", "syslogidentifier", "syslogappname", "appname", "ident", "program", "tag"),
+    "programname",
+)
+PLAIN_STAMPS: Final = (
+    *("timereported", "syslogtimestamp", "timestamp", "isodate", "eventtime", "datetime", "time", "date", "ts"),
+    *("unixtime", "timegenerated"),
 )
 
 _PROGRAM: Final = re.compile(r"[^\s\[\]:]{1,128}").match
@@ -78,15 +112,52 @@ _PER_MILLISECOND: Final = ((1e11, 1e-3), (1e14, 1.0), (1e17, 1e3), (1e20, 1e6))
 
 def open_envelope(document: dict[str, Any], seen: Instant, zone: tzinfo | None = None) -> Envelope | None:
     """What a shipper wrapped in `document`; None where it holds no text, so that it cannot be a line of a log."""
-    text = next(filter(None, map(_text, _values(document, TEXTS))), None)
+    plain = _Plain(document)
+    text = _first(_text, document, TEXTS, plain, PLAIN_TEXTS)
     if text is None:
         return None
     return Envelope(
         text,
-        next(filter(None, map(_host, _values(document, HOSTS))), ""),
-        next(filter(None, map(_program, _values(document, PROGRAMS))), ""),
-        next(filter(None, (_stamp(value, seen, zone) for value in _values(document, STAMPS))), None),
+        _first(_host, document, HOSTS, plain, PLAIN_HOSTS) or "",
+        _first(_program, document, PROGRAMS, plain, PLAIN_PROGRAMS) or "",
+        _first(lambda value: _stamp(value, seen, zone), document, STAMPS, plain, PLAIN_STAMPS),
     )
+
+
+class _Plain:
+    """A document under the plain form of its names, which is made only where it is asked for."""
+
+    __slots__ = ("_document", "_names")
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._names: dict[str, Any] | None = None
+
+    def get(self, name: str) -> Any:
+        if self._names is None:
+            self._names = {}
+            for key, value in self._document.items():
+                if len(key) <= _LONGEST_NAME:
+                    self._names.setdefault(key.lower().translate(_DECORATION), value)
+        return self._names.get(name)
+
+
+_LONGEST_NAME: Final = 64
+_DECORATION: Final = str.maketrans("", "", "-_@.$! ")
+
+
+def _first(
+    read: Callable[[Any], _T | None],
+    document: dict[str, Any],
+    paths: tuple[str, ...],
+    plain: _Plain,
+    names: tuple[str, ...],
+) -> _T | None:
+    """The first value, by name and then by the name's plain form, of which `read` can make something."""
+    for value in _values(document, paths):
+        if found := read(value):
+            return found
+    return next((found for name in names if (found := read(plain.get(name)))), None)
 
 
 def _values(document: dict[str, Any], paths: tuple[str, ...]) -> list[Any]:
@@ -111,9 +182,9 @@ def _text(value: Any) -> str | None:
 
 def _host(value: Any) -> str | None:
     """A host is one word. (Logstash's and Filebeat's `host` may be an object; its parts have paths of their own.)"""
-    if isinstance(value, str) and len(value) <= _LONGEST_HOST and len(value.split()) == 1:
-        return value.strip()
-    return None
+    if not isinstance(value, str) or len(value) > _LONGEST_HOST or len(value.split()) != 1:
+        return None
+    return value.strip().rpartition("/")[2]  # a stream of CloudWatch's: its own name comes last
 
 
 def _program(value: Any) -> str | None:
@@ -124,12 +195,18 @@ def _program(value: Any) -> str | None:
 def _stamp(value: Any, seen: Instant, zone: tzinfo | None) -> Stamp | None:
     if isinstance(value, str):
         # 20 digits are more than nanoseconds need, and int() takes its time over many.
-        if not (value.isascii() and value.isdigit() and len(value) <= 20):  # noqa: PLR2004
+        number = _NUMBER(value)
+        if number is None:
             return stamp_of(value, seen, zone)
-        value = int(value)
+        value = int(value) if number[1] is None else float(value)
+    if isinstance(value, dict):  # GELF and Mongo's exports, protobuf in JSON
+        value = value.get("$date", value.get("seconds"))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return next((_epoch(value / scale) for limit, scale in _PER_MILLISECOND if 0 <= value < limit), None)
+
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?\Z").match
 
 
 def _epoch(milliseconds: float) -> Stamp | None:

@@ -347,8 +347,8 @@ def _not_sent(line: Line, submission: str, status: _Status, relay: Relay, relays
     cause, recipients = cause_of(status.text), (status.recipient,)
     match status.status:
         case "deferred" | "softbounce":
-            return _one(submission, Deferred(line.at, line.floating, recipients, cause, status.text))
+            return _one(submission, Deferred(line.at, line.floating, recipients, cause, status.text, relay.region))
         case "bounced":
-            return _one(submission, Refused(line.at, line.floating, recipients, cause, status.text))
+            return _one(submission, Refused(line.at, line.floating, recipients, cause, status.text, relay.region))
         case _:
             return None

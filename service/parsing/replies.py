@@ -91,6 +91,99 @@ def cause_of(reply: str) -> Cause:
     return CODES.get(code[1], _C.OTHER_REFUSAL) if code else _C.OTHER_REFUSAL
 
 
+TRANSIENT: Final = frozenset(
+    {
+        _C.QUOTA_EXCEEDED,
+        _C.RATE_EXCEEDED,
+        _C.SIGV2_RATE_EXCEEDED,
+        _C.SES_UNAVAILABLE,
+        _C.UNREACHABLE,
+        _C.TIMEOUT,
+        _C.AMBIGUOUS,
+    }
+)
+"""What may pass when the same mail is handed over again, unchanged. An API's error has no 4xx or 5xx that says so."""
+
+API_CODES: Final = {
+    # Each means several things, and the message says which.
+    "messagerejected": _C.OTHER_REFUSAL,
+    "failed": _C.OTHER_REFUSAL,
+    "badrequest": _C.MALFORMED,
+    "invalidparameter": _C.MALFORMED,
+    "invalidparametervalue": _C.MALFORMED,
+    "validation": _C.MALFORMED,
+    "validationerror": _C.MALFORMED,
+    "throttling": _C.RATE_EXCEEDED,
+    "limitexceeded": _C.QUOTA_EXCEEDED,
+    # The rate and the quota
+    "toomanyrequests": _C.RATE_EXCEEDED,
+    "requestthrottled": _C.RATE_EXCEEDED,
+    "accountthrottled": _C.RATE_EXCEEDED,
+    "accountdailyquotaexceeded": _C.QUOTA_EXCEEDED,
+    # The account
+    "accountsuspended": _C.ACCOUNT_PAUSED,
+    "accountsendingpaused": _C.ACCOUNT_PAUSED,
+    "sendingpaused": _C.ACCOUNT_PAUSED,
+    # Configuration sets, templates and MAIL FROM
+    "mailfromdomainnotverified": _C.CONFIGURATION,
+    "configurationsetdoesnotexist": _C.CONFIGURATION,
+    "configurationsetnotfound": _C.CONFIGURATION,
+    "configurationsetsendingpaused": _C.CONFIGURATION,
+    "templatedoesnotexist": _C.CONFIGURATION,
+    "templatenotfound": _C.CONFIGURATION,
+    "notfound": _C.CONFIGURATION,
+    "invalidsendingpoolname": _C.CONFIGURATION,
+    "fromemailaddressnotverified": _C.UNVERIFIED_IDENTITY,
+    # The mail
+    "invalidtemplate": _C.MALFORMED,
+    "invalidrenderingparameter": _C.MALFORMED,
+    "missingrenderingattribute": _C.MALFORMED,
+    # Who calls
+    "accessdenied": _C.ACCESS_DENIED,
+    "notauthorized": _C.ACCESS_DENIED,
+    "unauthorizedoperation": _C.ACCESS_DENIED,
+    "invalidclienttokenid": _C.AUTH_FAILED,
+    "unrecognizedclient": _C.AUTH_FAILED,
+    "signaturedoesnotmatch": _C.AUTH_FAILED,
+    "invalidsignature": _C.AUTH_FAILED,
+    "incompletesignature": _C.AUTH_FAILED,
+    "missingauthenticationtoken": _C.AUTH_FAILED,
+    "expiredtoken": _C.AUTH_FAILED,
+    "requestexpired": _C.AUTH_FAILED,
+    "optinrequired": _C.AUTH_FAILED,
+    # SES itself
+    "serviceunavailable": _C.SES_UNAVAILABLE,
+    "internalfailure": _C.SES_UNAVAILABLE,
+    "internalerror": _C.SES_UNAVAILABLE,
+    "internalservererror": _C.SES_UNAVAILABLE,
+    "internalserviceerror": _C.SES_UNAVAILABLE,
+    "transientfailure": _C.SES_UNAVAILABLE,
+    "requesttimeout": _C.TIMEOUT,
+}
+"""What SES's API calls its errors, in both versions and in the statuses of bulk calls, in the form of `api_code`."""
+
+_VAGUE: Final = frozenset(list(API_CODES)[:9])
+_LONGEST_CODE: Final = 200
+
+
+def api_code(name: str) -> str:
+    """The key of `API_CODES` for a code or an exception: `MESSAGE_REJECTED`, `ses.model.MessageRejectedException`."""
+    name = name[-_LONGEST_CODE:]
+    for separator in "#.:\\":
+        name = name.rpartition(separator)[2]
+    return name.removesuffix("Exception").replace("_", "").lower()
+
+
+def cause_of_api(code: str, message: str) -> Cause:
+    """Why the API refused. The code decides, except where it means several things and the message tells them apart."""
+    plain = api_code(code)
+    by_code = API_CODES.get(plain, _C.OTHER_REFUSAL)
+    if by_code is not _C.OTHER_REFUSAL and plain not in _VAGUE:
+        return by_code
+    by_message = cause_of(message)
+    return by_code if by_message is _C.OTHER_REFUSAL else by_message
+
+
 def _without_quotation(reply: str) -> str:
     """`reply` without what stands between its first `<` and its last `>`: an address, which may say anything."""
     start, end = reply.find("<"), reply.rfind(">")

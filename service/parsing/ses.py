@@ -1,8 +1,9 @@
 """SES's event stream: from one record's bytes to facts, through whatever carried it.
 
-Decides which wrappings are opened (SNS, SQS, Lambda, EventBridge, a connector's own) and which records say nothing
-about a mail we sent. It must never lose anything: what it cannot understand it returns as an `Unparsable` beside the
-facts that it could. It never follows a link that a record offers, a subscription's confirmation above all.
+Decides which wrappings are opened (SNS, SQS, Lambda, EventBridge, Kinesis, DynamoDB, gzip, a connector's own) and which
+records say nothing about a mail we sent. It must never lose anything: what it cannot understand it returns as an
+`Unparsable` beside the facts that it could. It never follows a link that a record offers, a subscription's confirmation
+above all.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from service.facts import Parsed, Reason, Unparsable
+from service.parsing import dynamodb
+from service.parsing.batches import records_in
 from service.parsing.documents import documents
+from service.parsing.packed import GZIP_IN_BASE64, Unpacker
 from service.parsing.ses_events import is_event, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.facts import Fact, Instant, Name
+    from service.parsing.batches import Batch
 
 _MAX_BYTES: Final = 256 * 1024
 # SQS that holds SNS that holds EventBridge, delivered to a Lambda, is four deep.
@@ -31,7 +36,10 @@ _CONFIRMATIONS: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 # Where an envelope keeps what it carries. AWS's own, whose text is always the content:
 _AWS_ENVELOPES: Final = ("Records", "Messages", "Sns", "Message", "Body", "body", "detail")
 # Those of connectors and of people, whose text may be anything and is opened only where it looks like JSON:
-_OTHER_ENVELOPES: Final = ("payload", "value", "event", "data", "record", "message")
+_OTHER_ENVELOPES: Final = (
+    *("payload", "value", "event", "data", "record", "message", "ses"),
+    *("requestPayload", "Item", "_source"),  # a Lambda's destination, DynamoDB's export, Elasticsearch
+)
 
 _Part: TypeAlias = dict[str, Any] | Unparsable | None
 """An event, what could not be understood, or None for what says nothing about a mail."""
@@ -47,7 +55,7 @@ def parse_ses(raw: bytes, seen: Instant, *, link: bool = True) -> tuple[Parsed, 
     facts: list[tuple[Name, Fact]] = []
     ignored = 0
     trouble: Unparsable | None = None
-    for part in _in_text(raw, 0):
+    for part in _Opener(Unpacker()).record(raw, 0):
         if part is None:
             ignored += 1
         elif isinstance(part, Unparsable):
@@ -59,52 +67,101 @@ def parse_ses(raw: bytes, seen: Instant, *, link: bool = True) -> tuple[Parsed, 
     return Parsed(facts, ignored), trouble
 
 
-def _in_text(raw: bytes, depth: int) -> Iterator[_Part]:
-    values, broken = documents(raw)
-    if not values and not broken:
-        yield None
-    for piece in broken:
-        yield None if _HELLO(piece) else _not_json(piece)
-    for value in values:
-        yield from _in_object(value, depth) if isinstance(value, dict) else _in_value(value, depth + 1)
+class _Opener:
+    """Opens what is nested, down to the events."""
+
+    def __init__(self, unpacker: Unpacker) -> None:
+        self._unpacker = unpacker
+
+    def record(self, raw: bytes, depth: int) -> Iterator[_Part]:
+        """Documents, perhaps under gzip (an object of S3 may be handed on as it is), which may be in base64."""
+        text = raw.decode("ascii", "replace") if raw.startswith(GZIP_IN_BASE64.encode()) else ""
+        found = self._packed(text) if text else self._unpacker.opened(raw)
+        if isinstance(found, Unparsable):
+            yield found
+        else:
+            yield from self._text(raw if found is None else found, depth)
+
+    def _packed(self, text: str) -> bytes | Unparsable | None:
+        return self._unpacker.decoded(text.strip()) if text.startswith(GZIP_IN_BASE64) else None
+
+    def _text(self, raw: bytes, depth: int) -> Iterator[_Part]:
+        values, broken = documents(raw)
+        if not values and not broken:
+            yield None
+        for piece in broken:
+            yield None if _HELLO(piece) else _not_json(piece)
+        for value in values:
+            yield from self._object(value, depth) if isinstance(value, dict) else self._value(value, depth + 1)
+
+    def _value(self, value: Any, depth: int) -> Iterator[_Part]:
+        if depth > _MAX_DEPTH:
+            yield _no_event(f"envelopes are nested more than {_MAX_DEPTH} deep")
+        elif isinstance(value, dict):
+            yield from self._object(value, depth)
+        elif isinstance(value, str):
+            yield from self._string(value, depth)
+        elif value is None or value == []:
+            yield None
+        elif isinstance(value, list):
+            for item in value:
+                yield from self._value(item, depth + 1)
+        else:
+            yield _no_event("a number or a truth value")
+
+    def _string(self, text: str, depth: int) -> Iterator[_Part]:
+        packed = self._packed(text)
+        if isinstance(packed, Unparsable):
+            yield packed
+        else:
+            yield from self._text(text.encode() if packed is None else packed, depth)
+
+    def _object(self, value: dict[str, Any], depth: int) -> Iterator[_Part]:
+        name = value.get("eventType", value.get("notificationType"))
+        if isinstance(name, dict) and (item := dynamodb.plain(value)) is not None:
+            yield from self._value(item, depth + 1)
+        elif name in _NOT_FOR_SENDERS:
+            yield None
+        elif name is not None and ("mail" in value or (isinstance(name, str) and is_event(name))):
+            yield value
+        elif _says_nothing(value):
+            yield None
+        elif (batch := records_in(value, self._unpacker)) is not None:
+            yield from self._batch(batch, depth)
+        elif (image := dynamodb.image_of(value)) is not None:
+            yield from self._value(image or None, depth + 1)
+        elif (item := dynamodb.plain(value)) is not None:
+            yield from self._value(item, depth + 1)
+        else:
+            yield from self._envelope(_content(value), depth)
+
+    def _batch(self, batch: Batch, depth: int) -> Iterator[_Part]:
+        if not batch:
+            yield None
+        for each in batch:
+            if isinstance(each, Unparsable):
+                yield each
+            elif depth >= _MAX_DEPTH:
+                yield _no_event(f"envelopes are nested more than {_MAX_DEPTH} deep")
+            elif isinstance(each, bytes):
+                yield from self._text(each, depth + 1)
+            else:
+                yield from self._value(_logged(each), depth + 1)
+
+    def _envelope(self, content: Any, depth: int) -> Iterator[_Part]:
+        if content is None:
+            yield _no_event("an object that holds no SES event")
+        elif isinstance(content, list) and content:
+            for item in content:
+                yield from self._value(item, depth + 1)
+        else:
+            yield from self._value(content, depth + 1)
 
 
-def _in_value(value: Any, depth: int) -> Iterator[_Part]:
-    if depth > _MAX_DEPTH:
-        yield _no_event(f"envelopes are nested more than {_MAX_DEPTH} deep")
-    elif isinstance(value, dict):
-        yield from _in_object(value, depth)
-    elif isinstance(value, str):
-        yield from _in_text(value.encode(), depth)
-    elif value is None or value == []:
-        yield None
-    elif isinstance(value, list):
-        for item in value:
-            yield from _in_value(item, depth + 1)
-    else:
-        yield _no_event("a number or a truth value")
-
-
-def _in_object(value: dict[str, Any], depth: int) -> Iterator[_Part]:
-    name = value.get("eventType", value.get("notificationType"))
-    if name in _NOT_FOR_SENDERS:
-        yield None
-    elif name is not None and ("mail" in value or (isinstance(name, str) and is_event(name))):
-        yield value
-    elif _says_nothing(value):
-        yield None
-    else:
-        yield from _in_envelope(_content(value), depth)
-
-
-def _in_envelope(content: Any, depth: int) -> Iterator[_Part]:
-    if content is None:
-        yield _no_event("an object that holds no SES event")
-    elif isinstance(content, list) and content:
-        for item in content:
-            yield from _in_value(item, depth + 1)
-    else:
-        yield from _in_value(content, depth + 1)
+def _logged(record: dict[str, Any] | str) -> Any:
+    """The document that was logged; nothing where a line of a log is mere text (a Lambda's `START RequestId: …`)."""
+    message = record.get("message") if isinstance(record, dict) else record
+    return None if isinstance(message, str) and not message.lstrip().startswith(("{", "[", '"')) else message
 
 
 def _says_nothing(value: dict[str, Any]) -> bool:

@@ -14,10 +14,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import orjson
+
 from service.facts import Parsed, Reason, Unparsable
+from service.parsing.applications import entry_of, headless, may_concern_mail, said_by_document, said_by_line
+from service.parsing.batches import records_in
 from service.parsing.documents import documents
 from service.parsing.envelopes import Envelope, open_envelope
+from service.parsing.exim import bare_exim, is_exim, parse_exim
+from service.parsing.halon import read_halon
+from service.parsing.haraka import bare_haraka, is_haraka, parse_haraka
+from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
+from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
+from service.parsing.packed import GZIP, GZIP_IN_BASE64, Unpacker
+from service.parsing.pieces import rejoined
 from service.parsing.postfix import Facts, is_postfix, parse_postfix
+from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
+from service.parsing.sendmail import is_sendmail, parse_sendmail
+from service.parsing.simple_clients import is_simple, parse_simple
 from service.parsing.syslog import Line, decode, frames, parse_line
 
 if TYPE_CHECKING:
@@ -25,6 +39,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Instant
+    from service.parsing.batches import Batch
+    from service.parsing.extractor import Extractor
 
 LIMIT: Final = 256 * 1024
 
@@ -34,10 +50,12 @@ class SmtpContext:
     """What the lines do not say themselves.
 
     `relays`: host names, in lower case, that lead to SES besides SES's own. `zone`: that of stamps without one.
+    `extractors`: the operator's own, tried before what we know of applications.
     """
 
     relays: frozenset[str] = frozenset()
     zone: tzinfo | None = None
+    extractors: tuple[Extractor, ...] = ()
 
 
 DEFAULT: Final = SmtpContext()
@@ -52,17 +70,35 @@ class Dialect(NamedTuple):
     parse: Parser
 
 
-DIALECTS: Final = (Dialect(is_postfix, parse_postfix),)
+DIALECTS: Final = (
+    Dialect(is_postfix, parse_postfix),
+    Dialect(is_sendmail, parse_sendmail),
+    Dialect(is_exim, parse_exim),
+    Dialect(is_opensmtpd, parse_opensmtpd),
+    Dialect(is_msmtp, parse_msmtp),
+    Dialect(is_qmail, parse_qmail),
+    Dialect(is_haraka, parse_haraka),
+    Dialect(is_simple, parse_simple),
+)
 """The first that knows a line's program reads it."""
+
+BareReader: TypeAlias = "Callable[[str, Instant, tzinfo | None], Line | None]"
+
+BARE_DIALECTS: Final[tuple[BareReader, ...]] = (bare_exim, bare_msmtp, bare_haraka, bare_multilog, bare_opensmtpd)
+"""Lines of a mail server's own log file, which say neither host nor program: (text, when it was seen, the zone of
+stamps without one) -> the line under its program's name, or None. The first that knows a text's beginning reads it."""
+
+DOCUMENT_DIALECTS: Final = (read_halon,)
+"""JSON documents that are themselves a mail server's line: (document, seen, relays) -> facts, or None."""
 
 _Part: TypeAlias = Facts | Unparsable
 
-_DEEPEST: Final = 4  # a document in a line in a document: Docker in Fluent Bit in Filebeat
+_DEEPEST: Final = 6  # documents in lines in documents: Docker, Fluent Bit, CloudWatch, Firehose, Lambda
 _PADDING: Final = b"\0 \t\r\n\xef\xbb\xbf"
 # A bracket alone may be a log level: `[NOTICE] ...`.
 _IS_JSON: Final = re.compile(rb'\{|\[[ \t\r\n]*[\[{"\]]').match
-_PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
-_CRI: Final = re.compile(r"\d{4}-\d\d-\d\dT\S{1,32} std(?:out|err) [FP] ").match
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_CRI: Final = re.compile(r"\d{4}-\d\d-\d\dT\S{1,40} std(?:out|err) [FP](?::\S{0,64})? ").match
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 # Of random bytes a ninth are control characters; what is not UTF-8 counts four times, being escaped.
 _FEW_CONTROLS, _CONTROL_SHARE = 8, 33
@@ -106,17 +142,25 @@ def _first(bad: list[Unparsable], count: int) -> Unparsable | None:
     return Unparsable(bad[0].reason, f"{len(bad)} of {count} parts, the first of them: {bad[0].detail}")
 
 
-def _read(line: Line, context: SmtpContext) -> _Part:
-    """What a line says, in the dialect of its program."""
+def _read(line: Line, context: SmtpContext, *, wrapped: bool = False) -> _Part:
+    """What a line says, in the dialect of its program. `wrapped`: a document holds it, and is read whole."""
     parse = _parser(line.program)
     if parse is None:
-        return []
+        return [] if wrapped else _by_application(line, None, context)
     facts = parse(line, context.relays)
     if facts is None:
         return Unparsable(
             Reason.UNPARSABLE_MAIL_LINE, f"a line of {line.program} that should say what became of a mail"
         )
     return facts
+
+
+def _by_application(line: Line, document: dict[str, Any] | None, context: SmtpContext) -> Facts:
+    """What a program says that is no mail server: in the operator's words, else in those of a mail client."""
+    for extractor in context.extractors:
+        if facts := extractor.read(line, document, context.zone):
+            return facts
+    return (document and said_by_document(document, line)) or said_by_line(line)
 
 
 @lru_cache(maxsize=1024)
@@ -128,20 +172,8 @@ def _parser(program: str) -> Parser | None:
 
 
 def _parts(raw: bytes, text: str, seen: Instant, context: SmtpContext) -> Iterator[_Part]:
-    if raw.startswith(_PACKED):
-        yield Unparsable(Reason.NOT_TEXT, "compressed")
-    elif _IS_JSON(raw.lstrip(_PADDING)):
-        reader = _Reader(seen, context, None, 0)
-        found = documents(raw)
-        for value in found.values:
-            yield from reader.document(value)
-        for piece in found.broken:
-            yield Unparsable(Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document")
-    else:
-        reader = _Reader(seen, context, None, 0)
-        framed = frames(raw)
-        for frame in [text] if len(framed) == 1 and framed[0] is raw else map(decode, framed):
-            yield from reader.text(frame)
+    reader = _Reader(seen, context, None, 0, Unpacker())
+    yield from reader.packed(raw) if raw.startswith(GZIP) else reader.record(raw, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +184,83 @@ class _Reader:
     context: SmtpContext
     envelope: Envelope | None
     depth: int
+    unpacker: Unpacker
+
+    def packed(self, raw: bytes) -> Iterator[_Part]:
+        """A record inside another, or under gzip."""
+        found = self.unpacker.opened(raw)
+        if isinstance(found, Unparsable):
+            yield found
+        else:
+            yield from self.record(found, decode(found))
+
+    def record(self, raw: bytes, text: str) -> Iterator[_Part]:
+        """Lines, JSON documents or frames; `text` is `raw` as text."""
+        if raw.startswith(_ZSTD):
+            yield Unparsable(Reason.NOT_TEXT, "compressed")
+        elif _IS_JSON(raw.lstrip(_PADDING)):
+            found = documents(raw)
+            for value in found.values:
+                yield from self.document(value)
+            for piece in found.broken:
+                # Node prints an object much like JSON.
+                printed = headless(" ".join(decode(piece).split()), self.seen, self.context.zone)
+                yield said_by_line(printed) or Unparsable(
+                    Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document"
+                )
+        else:
+            framed = frames(raw)
+            for frame in [text] if len(framed) == 1 and framed[0] is raw else map(decode, framed):
+                yield from self.text(frame)
+
+    def _inside(self, envelope: Envelope | None = None) -> _Reader:
+        return _Reader(self.seen, self.context, envelope, self.depth + 1, self.unpacker)
+
+    def _batch(self, records: Batch) -> Iterator[_Part]:
+        inner = self._inside()
+        for each in records:
+            if isinstance(each, Unparsable):
+                yield each
+            elif isinstance(each, bytes):
+                yield from inner.record(each, decode(each))
+            else:
+                yield from inner.document(each)
+        if not records:
+            yield []
 
     def document(self, value: Any) -> Iterator[_Part]:
         """One JSON value: an envelope, or a list of lines or envelopes; anything else says nothing."""
-        inner = _Reader(self.seen, self.context, None, self.depth + 1)
         if isinstance(value, dict):
-            envelope = open_envelope(value, self.seen, self.context.zone)
-            if envelope is not None:
-                yield from _Reader(self.seen, self.context, envelope, self.depth + 1).text(envelope.text)
+            batch = records_in(value, self.unpacker) if self.depth < _DEEPEST else None
+            if batch is not None:
+                yield from self._batch(batch)
                 return
+            said = next(filter(None, (read(value, self.seen, self.context.relays) for read in DOCUMENT_DIALECTS)), None)
+            if said is not None:
+                yield said
+                return
+            envelope = open_envelope(value, self.seen, self.context.zone)
+            parts = list(self._inside(envelope).text(envelope.text)) if envelope else [[]]
+            facts = [] if any(parts) else self._application(value, envelope)
+            yield from [facts] if facts else parts
+            return
         elif isinstance(value, str):
-            yield from inner.text(value)
+            yield from self._inside().text(value)
             return
         elif isinstance(value, list) and self.depth < _DEEPEST:
+            inner = self._inside()
             for each in value:
                 yield from inner.document(each)
             return
         yield []
 
     def text(self, text: str) -> Iterator[_Part]:
-        """One or more lines."""
+        """One or more lines; or gzip in base64, which has none."""
+        if text.startswith(GZIP_IN_BASE64) and self.depth < _DEEPEST:
+            found = self.unpacker.decoded(text.strip())
+            if found is not None:
+                yield from [found] if isinstance(found, Unparsable) else self._inside().record(found, decode(found))
+                return
         for line in _unfolded(text):
             yield from self._nested(line) or [self._line(line)]
 
@@ -185,20 +274,56 @@ class _Reader:
     def _line(self, text: str) -> _Part:
         cri = _CRI(text)
         text = text[cri.end() :] if cri else text
+        line = self._headed(text)
+        if line is not None:
+            return _read(line, self.context, wrapped=self.envelope is not None)
+        # Nobody says who wrote it: an application to its own output, perhaps.
+        line = None if self.envelope else headless(text, self.seen, self.context.zone)
+        return (line and _by_application(line, None, self.context)) or _unknown(text)
+
+    def _headed(self, text: str) -> Line | None:
+        """A line under a header of its own, its own form or what its envelope says; None where none says who spoke."""
         line = parse_line(text, self.seen, self.context.zone)
-        envelope = self.envelope
         if line is None:
-            line = _bare(text, envelope, self.seen) if envelope else None
-            return _read(line, self.context) if line else _unknown(text)
-        if envelope and not line.host:
-            line = Line(line.at, line.floating, envelope.host, line.program, line.message)
-        return _read(line, self.context)
+            return self._without_header(text)
+        if self.envelope and not line.host:
+            return Line(line.at, line.floating, self.envelope.host, line.program, line.message)
+        return line
+
+    def _application(self, document: dict[str, Any], envelope: Envelope | None) -> Facts:
+        """What a structured entry says as a whole, unless a mail server speaks in it."""
+        if envelope and _parser(envelope.program):
+            return []
+        if not self.context.extractors and not may_concern_mail(orjson.dumps(document).decode()):
+            return []
+        entry = entry_of(document)
+        around = envelope or open_envelope({"message": "-", **entry}, self.seen, self.context.zone)
+        text = envelope.text if envelope else ""
+        line = self._inside(around)._headed(text)  # noqa: SLF001 -- one's own
+        if line is None:
+            stamp = around.stamp if around else None
+            at, floating = (stamp.at, stamp.floating) if stamp else (self.seen, False)
+            line = Line(at, floating, around.host if around else "", "", text)
+        return [] if _parser(line.program) else _by_application(line, entry, self.context)
+
+    def _without_header(self, text: str) -> Line | None:
+        """A line that only its own form or its envelope tells; None where neither says who spoke."""
+        envelope = self.envelope
+        seen = envelope.stamp.at if envelope and envelope.stamp else self.seen
+        line = next(filter(None, (read(text, seen, self.context.zone) for read in BARE_DIALECTS)), None)
+        if envelope is None:
+            return line
+        # Whoever is named in the envelope speaks: an application that quotes a mail server's log is that application.
+        if envelope.program and (line is None or _parser(envelope.program) is not _parser(line.program)):
+            return _bare(text, envelope, self.seen)
+        return line and Line(line.at, line.floating, envelope.host, line.program, line.message)
 
 
 def _unfolded(text: str) -> Iterator[str]:
     """The lines of `text`; one that starts with space or tab continues the one before it."""
     parts: list[str] = []
-    for raw in text.split("\n"):
+    lines = text.split("\n")
+    for raw in rejoined(lines) if " P" in text and len(lines) > 1 else lines:
         line = raw.strip("\0\r\ufeff")
         if parts and line.startswith((" ", "\t")):
             parts.append(line.strip())

@@ -87,7 +87,7 @@ class Sample:
 
 
 def make(seed: int, mails: int, start: int, seconds: float) -> Sample:
-    """`mails` mails, interleaved over `seconds` from `start` (milliseconds); each fate occurs where there are enough."""
+    """`mails` mails, interleaved over `seconds` from `start` (milliseconds); where there are enough, of every fate."""
     rng = Random(seed)
     sample = Sample(start)
     hosts = [Host(name, form, zone, sample) for name, form, zone in HOSTS]

@@ -1,4 +1,4 @@
-"""kill -9 of the worker, twice, in the middle of some thousand mails that go on coming: nothing missed, false or twice."""
+"""kill -9 of the worker, twice, in the middle of thousands of mails: nothing is missed, false or said twice."""
 
 from __future__ import annotations
 

@@ -41,12 +41,10 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def mailgap(*arguments: object, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess:
+def mailgap(*arguments: object) -> subprocess.CompletedProcess:
     """Runs the command to its end; its output is bytes."""
     command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, env=clean_environment(**(env or {})), timeout=90, check=False
-    )
+    return subprocess.run(command, capture_output=True, env=clean_environment(), timeout=90, check=False)
 
 
 def scan(sample: Sample, folder: Path, policy: Path) -> dict[str, dict[str, Any]]:

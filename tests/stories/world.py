@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _CORRELATED = msgspec.json.Decoder(Correlated).decode
 _GAP = msgspec.json.Decoder(GapRecord).decode
 _MANY_ROUNDS = 20
+_FIRST_SECOND = re.compile(r"@\d{10}\b")
 
 
 class Store(dict[bytes, bytes]):
@@ -147,10 +148,11 @@ def _messages(said: Any) -> list[FactsRecord]:
 
 
 def _stripped(mail_id: str) -> str:
-    return re.sub(r"@\d+$", "", mail_id)
+    return _FIRST_SECOND.sub("", mail_id)
 
 
 def _nameless(document: dict[str, Any]) -> dict[str, Any]:
     """A submission's id has the second of the line that was first published (rule 8), and its gaps' ids are made of it."""
     gaps = [{**gap, "gap_id": ""} for gap in document["gaps"]]
-    return {**document, "mail_id": _stripped(document["mail_id"]), "gaps": gaps}
+    found: dict[str, Any] = json.loads(_FIRST_SECOND.sub("", json.dumps({**document, "gaps": gaps})))
+    return found

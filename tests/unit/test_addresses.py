@@ -17,7 +17,7 @@ from service.parsing.addresses import address, domain
         ('"Lee, Ann <the first>" <ann@shop.example>', "ann@shop.example"),
         ("<@hub.example,@other.example:ann@shop.example>", "ann@shop.example"),
         ("Ann.Lee@SHOP.Example", "Ann.Lee@shop.example"),
-        ("ann@BÜCHER.example", "ann@bücher.example"),
+        ("ann@BÜCHER.example", "ann@xn--bcher-kva.example"),
         ("ann@XN--BCHER-KVA.example", "ann@xn--bcher-kva.example"),
         ('"ann lee"@Shop.Example', '"ann lee"@shop.example'),
         ('<"a>b@c"@Shop.Example>', '"a>b@c"@shop.example'),

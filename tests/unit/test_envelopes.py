@@ -80,6 +80,109 @@ EXACT = Stamp(AT, floating=False)
             Envelope(TEXT, "mx1", "", EXACT),
         ),
         (
+            "rsyslog's jsonmesg",
+            {"msg": " " + TEXT, "rawmsg": "<22>Mar  5 11:59:58 mx1 postfix/qmgr[7]: " + TEXT, "hostname": "mx1",
+             "timereported": "2024-03-05T11:59:58+00:00", "syslogtag": "postfix/qmgr[7]:", "inputname": "imuxsock",
+             "fromhost": "mx1", "fromhost-ip": "127.0.0.1", "pri": "22", "programname": "postfix", "procid": "7",
+             "timegenerated": "2024-03-05T11:59:59+00:00", "$!": None},
+            Envelope(" " + TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "omkafka, names that somebody made up",
+            {"@timestamp": "2024-03-05T11:59:58Z", "syslog_host": "mx1", "Syslog-Tag": "postfix/qmgr[7]:",
+             "SyslogMessage": TEXT, "severity": "info"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "omkafka, other names that somebody made up",
+            {"ts": 1709639998.0, "HostName": "mx1", "app_Name": "postfix/qmgr", "raw_message": TEXT},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "syslog-ng's format-json",
+            {"PROGRAM": "postfix/qmgr", "PRIORITY": "info", "PID": "7", "MESSAGE": TEXT, "HOST": "mx1",
+             "FACILITY": "mail", "ISODATE": "2024-03-05T11:59:58+00:00", "DATE": "Mar  5 12:59:58"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "syslog-ng's format-json, its default scope",
+            {"PROGRAM": "postfix/qmgr", "MESSAGE": TEXT, "HOST": "mx1", "DATE": "Mar  5 11:59:58", "SOURCE": "s_sys"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", Stamp(AT, floating=True)),
+        ),
+        (
+            "syslog-ng, an epoch",
+            {"PROGRAM": "postfix/qmgr", "MESSAGE": TEXT, "HOST": "mx1", "UNIXTIME": "1709639998"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "Vector, from a file",
+            {"file": "/var/log/mail.log", "host": "mx1", "message": TEXT, "source_type": "file",
+             "timestamp": "2024-03-05T11:59:58.000000000Z"},
+            Envelope(TEXT, "mx1", "", EXACT),
+        ),
+        (
+            "Vector, from Kubernetes",
+            {"file": "/var/log/pods/x", "message": TEXT, "stream": "stdout", "timestamp": "2024-03-05T11:59:58Z",
+             "kubernetes": {"pod_name": "mx-0", "pod_node_name": "node-1"}},
+            Envelope(TEXT, "mx-0", "", EXACT),
+        ),
+        (
+            "Fluent Bit, with metadata of Kubernetes",
+            {"@timestamp": 1709639998.0, "log": TEXT, "stream": "stdout", "logtag": "F",
+             "kubernetes": {"pod_name": "mx-0", "namespace_name": "mail", "host": "node-1", "labels": {"app": "mx"}}},
+            Envelope(TEXT, "mx-0", "", EXACT),
+        ),
+        (
+            "Fluent Bit's GELF",
+            {"version": "1.1", "host": "mx1", "short_message": TEXT, "timestamp": 1709639998.0, "level": 6,
+             "_ident": "postfix/qmgr", "_pid": "7"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "Filebeat, in Kubernetes",
+            {"@timestamp": "2024-03-05T11:59:58.000Z", "message": TEXT, "host": {"name": "node-1"},
+             "kubernetes": {"pod": {"name": "mx-0"}, "container": {"name": "postfix"}}},
+            Envelope(TEXT, "mx-0", "", EXACT),
+        ),
+        (
+            "Logstash's syslog patterns",
+            {"@timestamp": "2024-03-05T12:00:00.000Z", "message": TEXT, "logsource": "mx1", "program": "postfix/qmgr",
+             "timestamp": "Mar  5 11:59:58", "pid": "7"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", Stamp(AT, floating=True)),
+        ),
+        (
+            "Logstash, names of its documentation",
+            {"@timestamp": "2024-03-05T11:59:58.000Z", "syslog_hostname": "mx1", "syslog_program": "postfix/qmgr",
+             "syslog_message": TEXT, "event": {"original": ""}},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "journald's export, with the time that the program gave",
+            {"MESSAGE": TEXT, "_HOSTNAME": "mx1", "SYSLOG_IDENTIFIER": "postfix/qmgr", "_PID": "7", "PRIORITY": "6",
+             "_SOURCE_REALTIME_TIMESTAMP": "1709639998000000", "__REALTIME_TIMESTAMP": "1709639999000000"},
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+        ),
+        (
+            "Splunk's collector",
+            {"time": "1709639998.000", "host": "mx1", "source": "/var/log/mail.log", "event": TEXT},
+            Envelope(TEXT, "mx1", "", EXACT),
+        ),
+        (
+            "Loki's client",
+            {"labels": {"job": "mail"}, "line": TEXT, "timestamp": "2024-03-05T11:59:58Z"},
+            Envelope(TEXT, "", "", EXACT),
+        ),
+        (
+            "a stream of CloudWatch's as the host",
+            {"message": TEXT, "timestamp": AT, "logStream": "ecs/app/0f3e"},
+            Envelope(TEXT, "0f3e", "", EXACT),
+        ),
+        (
+            "a time in an object",
+            {"message": TEXT, "timestamp": {"$date": AT}},
+            Envelope(TEXT, "", "", EXACT),
+        ),
+        (
             "Docker's json-file",
             {"log": TEXT + "\n", "stream": "stdout", "time": "2024-03-05T11:59:58.000000000Z"},
             Envelope(TEXT + "\n", "", "", EXACT),
@@ -112,7 +215,9 @@ def test_a_document_without_text_is_no_envelope(document: dict[str, Any]) -> Non
     assert open_envelope(document, SEEN) is None
 
 
-@pytest.mark.parametrize("epoch", [AT / 1000, AT, AT * 1000, AT * 1_000_000, str(AT)])
+@pytest.mark.parametrize(
+    "epoch", [AT / 1000, AT, AT * 1000, AT * 1_000_000, str(AT), str(AT * 1_000_000), "1709639998.000000000"]
+)
 def test_a_number_says_by_its_size_what_it_counts(epoch: float | str) -> None:
     envelope = open_envelope({"message": TEXT, "timestamp": epoch}, SEEN)
     assert envelope is not None

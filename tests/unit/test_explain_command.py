@@ -13,7 +13,8 @@ SES_ID = "0100019a00000000-11112222-3333-4444-5555-666677778888-000000"
 LINES = f"""\
 2025-10-20T08:00:00.000+00:00 mx1 postfix/smtpd[7]: 4A1B2C3D4E: client=app1.shop.example[10.0.0.7]
 2025-10-20T08:00:00.010+00:00 mx1 postfix/cleanup[7]: 4A1B2C3D4E: message-id=<one@app.shop.example>
-2025-10-20T08:00:00.020+00:00 mx1 postfix/qmgr[7]: 4A1B2C3D4E: from=<orders@shop.example>, size=9, nrcpt=1 (queue active)
+2025-10-20T08:00:00.020+00:00 mx1 postfix/qmgr[7]: 4A1B2C3D4E: \
+from=<orders@shop.example>, size=9, nrcpt=1 (queue active)
 2025-10-20T08:00:00.500+00:00 mx1 postfix/smtp[7]: 4A1B2C3D4E: to=<ada@mail.example>, \
 relay=email-smtp.us-east-1.amazonaws.com[192.0.2.1]:587, delay=0.5, delays=0/0/0/0.5, dsn=2.0.0, \
 status=sent (250 Ok {SES_ID})

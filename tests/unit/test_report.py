@@ -16,7 +16,9 @@ def page(**fields):
         "schema": "mailgap.correlated/1", "mail_id": HOSTILE, "ses_message_id": None, "message_id_header": HOSTILE,
         "queue_ids": [HOSTILE], "stream": HOSTILE, "region": None, "sender": HOSTILE, "submitted_at": None,
         "accepted_at": None, "revision": 1,
-        "recipients": [{"address": HOSTILE, "domain": "", "outcome": "refused", "at": None, "detail": {"reply": HOSTILE}}],
+        "recipients": [
+            {"address": HOSTILE, "domain": "", "outcome": "refused", "at": None, "detail": {"reply": HOSTILE}},
+        ],
         "verdict": {"stage": "ses", "cause": "in_progress", "explanation": HOSTILE, "next_step": HOSTILE},
         "trail": [{"at": "2026-01-01T00:00:00.000Z", "source": "smtp", "fact": HOSTILE, "evidence": HOSTILE}],
     } | fields  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 from datetime import timedelta, timezone
 from typing import Any
@@ -55,13 +56,15 @@ MX1 = b"Q:mx1/" + QID.encode()
         ("an envelope around a bare message",
          json({"message": " " + REMOVED, "host": "mx1", "appname": "postfix/qmgr"})),
         ("an envelope in an envelope", json({"log": json({"message": LINE}) + "\n", "stream": "stdout"})),
+        ("gzip", gzip.compress(LINE.encode())),
+        ("gzip, in base64", base64.b64encode(gzip.compress(LINE.encode())).decode()),
         ("pretty JSON", orjson.dumps({"message": LINE, "a": {"b": 1}}, option=orjson.OPT_INDENT_2).decode()),
         ("an array of envelopes", json([{"message": LINE}])),
         ("an array of lines", json([LINE])),
         ("noise around it", f"{NOISE}\n{LINE}\n{NOISE}"),
     ],
 )  # fmt: skip
-def test_one_fact_in_many_shapes(shape: str, record: str) -> None:
+def test_one_fact_in_many_shapes(shape: str, record: bytes | str) -> None:
     assert names(record) == [MX1], shape
 
 
@@ -85,6 +88,18 @@ def test_a_record_may_hold_several(record: str) -> None:
 def test_a_line_that_begins_with_space_goes_on_from_the_one_before() -> None:
     head, tail = SENT_LINE.split(", status=")
     assert names(f"{LINE}\n{head},\n\tstatus={tail}\n{LINE}") == [MX1, MX1, b"S:" + ID.encode(), MX1]
+
+
+@pytest.mark.parametrize("tag", ["P", "P:x"])
+def test_lines_that_a_container_runtime_cut_are_whole_again(tag: str) -> None:
+    stamp, cut = "2024-03-05T11:59:58.123456789Z", len(SENT_LINE) // 2
+    pieces = [
+        f"{stamp} stdout {tag} {SENT_LINE[:cut]}",
+        f"{stamp} stderr F {LINE}",
+        f"{stamp} stdout F {SENT_LINE[cut:]}",
+    ]
+    assert sorted(names("\r\n".join(pieces))) == sorted([MX1, MX1, b"S:" + ID.encode()])
+    assert names(f"{pieces[1]}\n{stamp} stdout P {LINE}") == [MX1, MX1]
 
 
 def test_the_header_in_the_text_wins_over_its_envelope() -> None:
@@ -142,7 +157,9 @@ def test_what_is_no_mail_is_counted(record: str, ignored: int) -> None:
         (b'{"message": "cut o', Reason.BAD_JSON),
         (b"{not json}", Reason.BAD_JSON),
         (b'[{"message": ]', Reason.BAD_JSON),
-        (gzip.compress(LINE.encode()), Reason.NOT_TEXT),
+        (gzip.compress(LINE.encode())[:-1], Reason.NOT_TEXT),
+        (gzip.compress(b" " * (8 << 20)), Reason.TOO_LARGE),
+        (b"\x28\xb5\x2f\xfd zstd", Reason.NOT_TEXT),
         (b"some\0text", Reason.NOT_TEXT),
         (LINE.encode("utf-16"), Reason.NOT_TEXT),
         (bytes(range(256)).replace(b"\n", b"").replace(b"\0", b""), Reason.NOT_TEXT),

@@ -1,0 +1,112 @@
+"""A hand-off that failed without any reply: no connection, a broken one, no answer in time, a wrong password.
+
+Decides by what mail clients themselves write, or by a network fault in a line that names an SES endpoint. A timeout or
+a refused connection alone says nothing of mail. Lost after the end of the data means that SES may have the mail.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from service.facts import Cause
+from service.parsing.addresses import address
+from service.parsing.applications.accepted import message_id_in, recipients_in
+from service.parsing.applications.said import Said, fault
+from service.parsing.applications.words import identifying, quotes
+from service.parsing.replies import cause_of
+
+FAULTS: Final[tuple[tuple[re.Pattern[str], Cause | None], ...]] = tuple(
+    (re.compile(pattern), cause)
+    for pattern, cause in (
+        # The whole mail was written, and no answer came.
+        (r"DATA END command failed|closing SMTP DATA writer: ", Cause.AMBIGUOUS),
+        # PHPMailer
+        (r"SMTP Error: Could not authenticate", Cause.AUTH_FAILED),
+        (r"SMTP Error: (?:Could not connect to SMTP host|SMTP connect\(\) failed)|SMTP connect\(\) failed",
+         Cause.UNREACHABLE),
+        (r"SMTP Error: (?:[Dd]ata not accepted|DATA command not accepted)", Cause.OTHER_REFUSAL),
+        (r"SMTP Error: The following recipients failed: ", Cause.BAD_ADDRESS),
+        (r"SMTP Error: The following From address failed: ", None),
+        # smtplib and aiosmtplib
+        (r"(?<!\w)SMTP(?:ServerDisconnected|Connect(?:Timeout)?Error)(?:: |\()", Cause.UNREACHABLE),
+        (r"(?<!\w)SMTP(?:Read)?TimeoutError(?:: |\()", Cause.TIMEOUT),
+        # JavaMail
+        (r"(?<!\w)(?:MailConnectException|SocketConnectException): ", Cause.UNREACHABLE),
+        (r"MessagingException: (?:Could not connect to|Can't send command to|Got bad greeting from) SMTP host",
+         Cause.UNREACHABLE),
+        (r"MessagingException: (?:Could not convert socket to TLS|\[EOF\])", Cause.UNREACHABLE),
+        (r"MessagingException: Exception reading response", None),
+        # Symfony Mailer and SwiftMailer
+        (r"Connection could not be established with host |Connection to \"[^\"\s]{1,300}\" has been closed unexpect",
+         Cause.UNREACHABLE),
+        (r"Connection to (?:\"[^\"\s]{1,300}\"|\S{1,300}) [Tt]imed [Oo]ut", Cause.TIMEOUT),
+        (r"Failed to authenticate on SMTP server with username", Cause.AUTH_FAILED),
+        # gomail
+        (r"gomail: could not send email \d{1,4}: EOF", Cause.UNREACHABLE),
+        (r"gomail: could not send email \d{1,4}: ", None),
+    )
+)  # fmt: skip
+# Nodemailer's codes for what has no reply; its error objects hold them beside a `command`.
+NODEMAILER: Final = {
+    "ECONNECTION": Cause.UNREACHABLE,
+    "ETIMEDOUT": Cause.TIMEOUT,
+    "ESOCKET": Cause.UNREACHABLE,
+    "EDNS": Cause.UNREACHABLE,
+    "ETLS": Cause.UNREACHABLE,
+    "EAUTH": Cause.AUTH_FAILED,
+    "EPROTOCOL": Cause.OTHER_REFUSAL,
+}
+_NODEMAILER: Final = re.compile(rf"\bcode: '({'|'.join(NODEMAILER)})'(?=.{{0,400}}\bcommand: ')", re.DOTALL).search
+_ENDPOINT: Final = re.compile(
+    r"\bemail(?:-smtp)?(?:-fips)?\.[a-z0-9-]{4,32}\.(?:vpce\.)?amazonaws\.com", re.IGNORECASE
+).search
+_WRONG: Final = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
+_READ_TIMEOUT: Final = re.compile(
+    r"[Rr]ead timeout on endpoint|Read timed out|request canceled.{0,80}awaiting headers"
+).search
+_FAILED: Final = re.compile(
+    r"error|exception|fail|refused|timed?[ -]?out|timeout|unreachable|no such host|could not|cannot|unable|enotfound",
+    re.IGNORECASE,
+).search
+_TRACE: Final = re.compile(r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(").search
+_LONGEST: Final = 2000
+
+
+def faulty(text: str) -> Said | None:
+    """The fault that the line tells of; None where it tells of none, or of none that concerns a mail."""
+    text = text[:_LONGEST]
+    for pattern, cause in FAULTS:
+        if found := pattern.search(text):
+            return _said(text, found.start(), cause)
+    if printed := _NODEMAILER(text):
+        return _said(text, 0, NODEMAILER[printed[1]])
+    if _ENDPOINT(text) and _FAILED(text):
+        cause = Cause.AMBIGUOUS if _READ_TIMEOUT(text) else cause_of(_without_trace(text))
+        return _said(text, 0, cause) if cause in _WRONG or cause is Cause.AMBIGUOUS else None
+    return None
+
+
+def _said(text: str, start: int, cause: Cause | None) -> Said | None:
+    before = text[:start]
+    if quotes(before):
+        return None
+    account = _without_trace(text[start:])
+    by_text = cause_of(account) if cause is None else cause
+    to = recipients_in(before) or recipients_in(account) or _failed_recipients(account)
+    return Said((fault(account, by_text, to),), message_id_in(text), essence=identifying(before))
+
+
+def _failed_recipients(account: str) -> tuple[str, ...]:
+    """PHPMailer's `The following recipients failed: a@b: Invalid RCPT TO …`."""
+    if "The following recipients failed: " not in account:
+        return ()
+    return tuple(address(to) for to in _FAILED_TO.findall(account))
+
+
+_FAILED_TO: Final = re.compile(r"(?:failed: |\s|,)([^\s:,<>]{1,255}@[^\s:,<>]{1,255})(?=:|,|\s|$)")
+
+
+def _without_trace(text: str) -> str:
+    cut = _TRACE(text)
+    return (text[: cut.start()] if cut else text).strip()

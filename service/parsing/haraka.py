@@ -1,0 +1,89 @@
+"""What a line of Haraka says about a mail.
+
+Only lines of its outbound side count. `delivered` names a domain and no recipient, so it stands under the SES id alone,
+which it gives; a refusal stands under the mail's UUID where its words are SES's, since the line names no server. That a
+mail was put off makes no fact: what becomes of it later could not be put beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from service.facts import Closed
+from service.parsing.addresses import address
+from service.parsing.delivering import (
+    LONGEST_ADDRESS,
+    NOBODY,
+    Attempt,
+    in_words_of_ses,
+    one,
+    refused,
+    submission,
+    taken,
+)
+from service.parsing.replies import relay_of
+from service.parsing.syslog import Line, stamp_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from service.facts import Instant, Name
+    from service.parsing.postfix import Facts
+
+_HEAD: Final = re.compile(r"\[[A-Z]{4,8}\] \[([0-9A-Za-z-]{8,64}(?:\.\d{1,6}){0,3})\] \[outbound\] ").match
+_BARE: Final = re.compile(
+    r"(?:(\d{4}-\d\d-\d\dT\S{8,24}) )?(?=\[[A-Z]{4,8}\] \[[0-9A-Za-z.-]{8,80}\] \[outbound\] )"
+).match
+_DELIVERED: Final = re.compile(
+    r"delivered file=\S{1,255} domain=\S{1,255} host=\"?([^\s\"]{1,255})\"? ip=\"?([0-9A-Fa-f.:]{2,45})\"? "
+).match
+_RESPONSE: Final = re.compile(r' response="?(.{0,1000}?)"? delay=').search
+_RECIPIENT: Final = re.compile(r"recipient (<.{1,998}?>) rejected: (?=\d{3} )").match
+_BOUNCED: Final = "bouncing mail: "
+
+
+def is_haraka(program: str) -> bool:
+    """Whether a line with this tag is Haraka's."""
+    return program.lower() == "haraka"
+
+
+def bare_haraka(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
+    """A line as Haraka prints it, with or without a stamp; None where it is none of its outbound side."""
+    found = _BARE(text)
+    if found is None:
+        return None
+    stamp = stamp_of(found[1], seen, zone) if found[1] else None
+    at, floating = (stamp.at, stamp.floating) if stamp else (seen, False)
+    return Line(at, floating, "", "haraka", text[found.end() :])
+
+
+def parse_haraka(line: Line, relays: frozenset[str]) -> Facts | None:
+    """The facts in one line: none where it says nothing of a mail by itself."""
+    head = _HEAD(line.message)
+    if head is None:
+        return []
+    name, text = submission(line, head[1]), line.message[head.end() :]
+    if delivered := _DELIVERED(text):
+        response = _RESPONSE(text, delivered.end() - 1)
+        relay = relay_of(f"{delivered[1]}[{delivered[2]}]", relays)
+        return _by_id(taken(Attempt(line, name, (), relay, response[1]))) if response else None
+    if rejected := _RECIPIENT(text):
+        recipient = address(rejected[1])[:LONGEST_ADDRESS]
+        return _refused(Attempt(line, name, (recipient,), NOBODY, text[rejected.end() :]), relays)
+    if text.startswith(_BOUNCED):
+        facts = _refused(Attempt(line, name, (), NOBODY, text.removeprefix(_BOUNCED)), relays)
+        return [*facts, *one(name, Closed(line.at, line.floating, "removed"))] if facts else []
+    return []
+
+
+def _by_id(facts: Facts) -> Facts:
+    return [(name, fact) for name, fact in facts if _is_ses(name)]
+
+
+def _is_ses(name: Name) -> bool:
+    return name.startswith(b"S:")
+
+
+def _refused(attempt: Attempt, relays: frozenset[str]) -> Facts:
+    return refused(attempt, relays) if in_words_of_ses(attempt.reply) else []

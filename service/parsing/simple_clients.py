@@ -1,0 +1,99 @@
+"""What the small clients say: nullmailer, sSMTP and the DragonFly mail agent.
+
+None of them says in one line which mail it means, to whom it went and what the server said. So an acceptance stands
+under the SES id alone, and a failure for good under a name of its own; that something was put off makes no fact, since
+it could not be seen to end. sSMTP's `Sent mail for ... (221 Bye)` says that some server took some mail, and no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from service.facts import Closed
+from service.parsing.delivering import NOBODY, Attempt, in_words_of_ses, one, put_off, refused, submission, taken
+from service.parsing.replies import names_ses, relay_of
+
+if TYPE_CHECKING:
+    from service.parsing.postfix import Facts
+    from service.parsing.syslog import Line
+
+_Reader = Callable[["Line", frozenset[str]], "Facts"]
+
+
+def is_simple(program: str) -> bool:
+    """Whether a line with this tag is one of theirs."""
+    return program.lower() in _READERS
+
+
+def parse_simple(line: Line, relays: frozenset[str]) -> Facts | None:
+    """The facts in one line: none where it says nothing of a mail by itself."""
+    return _READERS[line.program.lower()](line, relays)
+
+
+def _nullmailer(line: Line, relays: frozenset[str]) -> Facts:
+    text = line.message
+    if text.startswith("smtp: Succeeded: "):
+        return taken(Attempt(line, "", (), NOBODY, text.removeprefix("smtp: Succeeded: ")))
+    reply = text.removeprefix("smtp: Failed: ")
+    return _for_good(line, "nullmailer", reply, relays) if reply != text and reply.startswith("5") else []
+
+
+# What sSMTP logs when it dies; it never tries again.
+_DIED: Final = re.compile(
+    r"(?:(?:Authorization failed|Server didn't (?:like|accept) our AUTH LOGIN|Server rejected AUTH CRAM-MD5|"
+    r"RCPT TO:<.{1,998}?>|Invalid response: .{0,255}?) \()?([45]\d\d .{0,1000}?)\)?$"
+).match
+_UNREACHED: Final = re.compile(r"Cannot open (\S{1,255}):\d{1,5}$").match
+
+
+def _ssmtp(line: Line, relays: frozenset[str]) -> Facts:
+    unreached = _UNREACHED(line.message)
+    if unreached:
+        relay = relay_of(unreached[1], relays)
+        text = f"cannot connect: {line.message}"
+        name = _name(line, "ssmtp")
+        return put_off(Attempt(line, name, (), relay, text), relays) if names_ses(unreached[1], relays) else []
+    died = _DIED(line.message)
+    if not died or not in_words_of_ses(died[1]):
+        return []
+    if died[1].startswith("4"):
+        return put_off(Attempt(line, _name(line, "ssmtp"), (), NOBODY, died[1]), relays)
+    return _for_good(line, "ssmtp", died[1], relays)
+
+
+_DMA: Final = re.compile(r"remote delivery to (\S{1,255}) \[([0-9A-Fa-f.:]{2,45})\] failed after .{1,64}?: ").match
+
+
+def _dma(line: Line, relays: frozenset[str]) -> Facts:
+    """The queue id stands in the brackets of the tag, where others have the process id, and is not kept."""
+    found = _DMA(line.message)
+    reply = line.message[found.end() :] if found else ""
+    if found is None or not relay_of(f"{found[1]}[{found[2]}]", relays).ses:
+        return []
+    return _final(line, "dma", reply, relays)
+
+
+def _for_good(line: Line, client: str, reply: str, relays: frozenset[str]) -> Facts:
+    return _final(line, client, reply, relays) if in_words_of_ses(reply) else []
+
+
+def _final(line: Line, client: str, reply: str, relays: frozenset[str]) -> Facts:
+    name = _name(line, client)
+    closed = one(name, Closed(line.at, line.floating, "removed"))
+    return [*refused(Attempt(line, name, (), NOBODY, reply), relays), *closed]
+
+
+def _name(line: Line, client: str) -> str:
+    said = blake2b(f"{line.at} {line.message}".encode(errors="replace"), digest_size=8).hexdigest()
+    return submission(line, f"{client}:{said}")
+
+
+_READERS: Final[dict[str, _Reader]] = {
+    "nullmailer": _nullmailer,
+    "nullmailer-send": _nullmailer,
+    "ssmtp": _ssmtp,
+    "dma": _dma,
+}

@@ -1,0 +1,134 @@
+"""`mailgap topics`, and what the worker says of topics and brokers that it cannot use: one sentence each."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka.admin import NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from service.demo.broker_servers import free_port
+from tests.integration.world import OURS, World, mailgap
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def world(kafka, prefix, tmp_path):
+    return World(kafka, prefix, tmp_path)
+
+
+def _inputs(world: World) -> list[str]:
+    return ["--smtp-topic", world.smtp, "--ses-topic", world.ses]
+
+
+def _worker(world: World, *more: str) -> tuple[int, str]:
+    """A worker that cannot start: its exit code and its one sentence."""
+    done = mailgap("worker", *world.where(), *_inputs(world), "--addresses", "raw", *more)
+    text = done.stderr.decode()
+    assert "Traceback" not in text
+    assert done.stdout == b""
+    errors = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, text
+    return done.returncode, errors[0]
+
+
+async def _grow(world: World, topic: str, count: int) -> None:
+    async with world.admin() as admin:
+        await admin.create_partitions({topic: NewPartitions(count)})
+
+
+async def _alter(world: World, topic: str, **config: str) -> None:
+    configs = {key.replace("_", "."): value for key, value in config.items()}
+    async with world.admin() as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+
+
+def test_create_makes_ours_once_and_check_is_content(world):
+    asyncio.run(world.make_topics({world.smtp: 1, world.ses: 1}))
+    made = mailgap("topics", "create", *world.where(), "--partitions", "3")
+    assert made.returncode == 0
+    assert set(made.stdout.decode().split()) - {"made"} == {f"{world.prefix}-{name}" for name in OURS}
+    again = mailgap("topics", "create", *world.where(), "--partitions", "3")
+    assert (again.returncode, again.stdout) == (0, b"all topics are there\n")
+    checked = mailgap("topics", "check", *world.where(), *_inputs(world))
+    assert (checked.returncode, checked.stdout) == (0, b"all topics are as they must be\n")
+
+
+def test_check_names_everything_that_is_wrong(world):
+    world.create_ours()
+    ours = world.prefix
+    asyncio.run(_alter(world, f"{ours}-correlate-trails-changelog", cleanup_policy="delete"))
+    asyncio.run(_alter(world, f"{ours}-facts", retention_ms="3600000"))
+    checked = mailgap("topics", "check", *world.where(), *_inputs(world))
+    lines = checked.stdout.decode().splitlines()
+    assert checked.returncode == 1
+    for words in (
+        [world.smtp, "not there"],
+        [world.ses, "not there"],
+        [f"{ours}-correlate-trails-changelog", "cleanup.policy", "'delete'", "'compact'"],
+        [f"{ours}-facts", "retention.ms", "'3600000'"],
+    ):
+        assert any(all(word in line for word in words) for line in lines), (words, lines)
+
+
+def test_other_partition_counts_stop_the_worker(world):
+    world.prepare()
+    asyncio.run(_grow(world, f"{world.prefix}-facts", world.partitions + 2))
+    code, said = _worker(world)
+    assert code == 1
+    for words in (f"{world.prefix}-facts has 6", f"{world.prefix}-correlate-trails-changelog has 4", "--prefix"):
+        assert words in said
+    checked = mailgap("topics", "check", *world.where(), *_inputs(world))
+    assert checked.returncode == 1
+    assert b"must be equal" in checked.stdout
+
+
+def test_topics_that_are_not_there(world):
+    asyncio.run(world.make_topics({world.smtp: 1, world.ses: 1}))
+    code, said = _worker(world)
+    assert code == 1
+    assert f"{world.prefix}-facts is not there" in said
+    assert f"mailgap topics create --prefix {world.prefix}" in said
+
+
+def test_inputs_that_are_not_there(world):
+    world.create_ours()
+    code, said = _worker(world)
+    assert code == 1
+    assert f"{world.smtp} is not there" in said
+    assert "--smtp-topic" in said
+
+
+@pytest.mark.parametrize("command", ["create", "check"])
+def test_a_broker_that_does_not_answer(command):
+    nowhere = f"127.0.0.1:{free_port()}"
+    done = mailgap("topics", command, "--bootstrap-servers", nowhere)
+    assert done.returncode == 1
+    assert f"no Kafka answers at {nowhere}" in done.stderr.decode()
+    assert b"--bootstrap-servers" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_worker_whose_broker_does_not_answer(world):
+    nowhere = f"127.0.0.1:{free_port()}"
+    code, said = _worker(world, "--bootstrap-servers", nowhere)
+    assert code == 1
+    assert f"no Kafka answers at {nowhere}" in said
+
+
+@pytest.mark.parametrize("servers", ["nonsense", "127.0.0.1:notaport", "no.such.host.example:9092", ""])
+def test_addresses_that_are_none(servers):
+    done = mailgap("topics", "check", "--bootstrap-servers", servers)
+    assert done.returncode in {1, 2}
+    assert b"Traceback" not in done.stderr
+    assert b"--bootstrap-servers" in done.stderr
+
+
+def test_more_replicas_than_brokers(world):
+    done = mailgap("topics", "create", *world.where(), "--replication", "3")
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert f"{world.prefix}-".encode() in done.stderr
+    assert b"eplication" in done.stderr

@@ -1,0 +1,130 @@
+"""Restarts with other settings, state of another release, and bugs of our own (rules 23, 25 and 26)."""
+
+from __future__ import annotations
+
+import pytest
+
+from service import judge_mail, rows
+from service.correlate import Correlator, PartitionCountError
+from service.documents import Documents
+from service.facts import Delivered, Source
+from service.policy import Policy, parse_policy
+from service.rows import UnknownVersionError
+from tests.stories.world import World
+
+ALONE = parse_policy({"message_id_join": False})
+PATIENT = parse_policy({"message_id_join": False, "defaults": {"first_event": "2h", "max_delivery": "3h"}})
+
+
+@pytest.fixture
+def story(tell):
+    return tell(policy=ALONE)
+
+
+def restarted(world: World, policy: Policy) -> World:
+    world.policy = policy
+    world.crash()
+    return world
+
+
+def test_a_restart_with_a_stricter_policy_judges_what_is_there_anew(tell):
+    story = tell(policy=PATIENT)
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").accepted(mail).watermark("1h")
+    assert story.announced() == []
+    world = World(PATIENT, story.sources)
+    for record in story.log:
+        world.take([record])
+    restarted(world, ALONE)
+    assert [(gap.state, gap.cause) for gap in world.gaps] == [("opened", "no_events")]
+    restarted(world, ALONE)
+    assert len(world.gaps) == 1
+
+
+def test_a_restart_with_a_more_patient_policy_takes_nothing_back(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").accepted(mail).watermark("1h")
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    restarted(world, PATIENT)
+    assert [gap.state for gap in world.gaps] == ["opened"]
+    assert world.documents[mail.ses_id]["gaps"][0]["resolution"] is None
+
+
+def test_deadlines_are_known_again_after_a_restart(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").deferred(mail)
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    world.crash()
+    assert world.correlators[0].waiting == 1
+    story.watermark("1h")
+    world.take([story.log[-1]])
+    assert [gap.cause for gap in world.gaps] == ["rate_exceeded"]
+    assert world.correlators[0].ruling.open_gaps == {("sent_no_ses_id", "default"): 1}
+    world.crash()
+    assert world.correlators[0].ruling.open_gaps == {("sent_no_ses_id", "default"): 1}
+
+
+def test_another_number_of_partitions_stops_the_worker(story):
+    story.at("0s").submitted(story.mail())
+    store = story.told().stores[0]
+    with pytest.raises(PartitionCountError, match="written with 1 partitions and the topics now have 4"):
+        Correlator(store, ALONE, Documents(), story.sources, 4)
+
+
+def test_rows_of_a_newer_release_stop_the_worker(story):
+    story.at("0s").submitted(story.mail())
+    store = dict(story.told().stores[0])
+    name = next(name for name in store if name[:2] == b"Q:")
+    store[name] = b"\x07" + store[name][1:]
+    with pytest.raises(UnknownVersionError, match="version 7"):
+        rows.unpack(store[name])
+
+
+def test_a_bug_of_ours_costs_its_fragment_and_nothing_else(story, monkeypatch):
+    """It goes to the dead letters as `internal_error`; the row stays as it was, and the others are judged."""
+    good, bad = story.mail(), story.mail()
+    story.at("1s").accepted(good).accepted(bad).at("2s").send(good).send(bad)
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    before = world.stores[0][b"S:" + bad.ses_id.encode()]
+    read = judge_mail.read
+
+    def broken(ses_id, trail):
+        if ses_id == bad.ses_id:
+            raise ZeroDivisionError("a bug")
+        return read(ses_id, trail)
+
+    monkeypatch.setattr(judge_mail, "read", broken)
+    count = len(story.log)
+    story.at("3s").delivery(good).delivery(bad)
+    correlator = world.correlators[0]
+    correlator.take(story.log[count:])
+    said = correlator.drain()
+    assert [key for key, *_ in said.correlated] == [good.ses_id]
+    ((name, facts, why),) = said.failures
+    assert (name, why) == (b"S:" + bad.ses_id.encode(), "ZeroDivisionError('a bug')")
+    assert any(isinstance(fact, Delivered) for fact, _ in facts)
+    assert world.stores[0][name] == before
+    monkeypatch.undo()
+    correlator.take(story.log[count:])
+    assert [key for key, *_ in correlator.drain().correlated] == [bad.ses_id]
+
+
+def test_revisions_rise_by_one_and_equal_verdicts_are_not_published_again(story):
+    mail = story.mail()
+    story.at("1s").accepted(mail).at("2s").send(mail).at("3s").delivery(mail).watermark("20h")
+    revisions = [revision for key, revision in story.told().published if key == mail.ses_id]
+    assert revisions == [1, 2, 3]
+    story.watermark("25h")
+    assert len(story.told().published) == 3
+
+
+def test_sources_that_speak_of_nothing_change_nothing(tell):
+    story = tell(policy=ALONE, sources=(Source.SES,))
+    story.watermark("1h").watermark("2h")
+    assert story.told().documents == {}
