@@ -127,7 +127,8 @@ _WORD: Final = r"[^\s@<>()\[\],;:]"
 _ADDRESS: Final = re.compile(
     rf"<([^<>@\n]*+(?:>[^<>@\n]*+){{0,4}}+@{_HOST})(?=>)"  # Postfix has been asked for `<re>ceiver@host>`
     rf'|("(?:[^"\\\n]|\\.){{0,64}}+"@{_HOST})'
-    rf"|(?<!{_WORD})({_WORD}++(?:@{_WORD}++(?=@))*+@{_HOST})"  # of `x@anna@host` the last host is the domain
+    # Of `x@anna@host` the last host is the domain. A run of words and @ is read once, from its beginning.
+    rf"|(?<![^\s<>()\[\],;:])(@*+{_WORD}++(?:@++{_WORD}++(?=@))*@++{_HOST})"
 )
 _ENCODED_ADDRESS: Final = re.compile(
     rf"(?:(?<![\w.+%-])|(?<=%)(?![0-9A-Fa-f]{{2}}))((?:[\w.+-]|%(?!40)[0-9A-Fa-f]{{2}})++)%40({_HOST})"

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from service.parsing.applications.accepted import accepted
 from service.parsing.applications.api import api_error
+from service.parsing.applications.entries import said_by_fields
 from service.parsing.applications.faults import faulty
-from service.parsing.applications.fields import Field, document_fields, plain, said_by_fields
+from service.parsing.applications.fields import Field, document_fields, plain
 from service.parsing.applications.printed import printed
 from service.parsing.applications.refused import refused
 from service.parsing.applications.said import End, Facts, Said, facts_of
@@ -92,7 +93,7 @@ def _read(text: str) -> Said | None:
         return by_pairs
     to = by_pairs.recipients
     filled = tuple(attempt if attempt.recipients else replace(attempt, recipients=to) for attempt in by_words.attempts)
-    return replace(by_pairs, attempts=filled, message_id=by_words.message_id or by_pairs.message_id)
+    return replace(by_words, attempts=filled, message_id=by_words.message_id or by_pairs.message_id)
 
 
 def _by_pairs(text: str) -> Said | None:

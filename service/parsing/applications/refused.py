@@ -55,6 +55,12 @@ _TAIL: Final = re.compile(
 ).search
 
 
+def is_ses_reply(text: str) -> bool:
+    """Whether a text begins as only SES's refusals do."""
+    found = _SES_REPLY(text)
+    return found is not None and not found.start()
+
+
 def refused(text: str) -> Said | None:
     """The refusal that the line tells of; None where it tells of none."""
     thrown = _THROWN(text)
