@@ -144,9 +144,7 @@ def _rank(fact: Fact) -> int:
     return _RANK[type(fact)]
 
 
-def _evidence(
-    trail: Trail, offset: int, repeated: frozenset[Fact]
-) -> tuple[tuple[Instant, Fact, Sighting], ...]:
+def _evidence(trail: Trail, offset: int, repeated: frozenset[Fact]) -> tuple[tuple[Instant, Fact, Sighting], ...]:
     """All facts by corrected time; those of one instant in a fixed order of their kinds, then by content."""
     dated = [
         (f.at + (offset if getattr(f, "floating", False) else 0), f, s)

@@ -62,6 +62,9 @@ _ENDS: Final = {
 }
 
 
+_SETTLED: Final = frozenset({Handoff.ACCEPTED, Handoff.ELSEWHERE, Handoff.REFUSED})
+
+
 class Leg(msgspec.Struct):
     """One recipient on the way to SES. `at` is when the state was entered, by record time."""
 
@@ -123,6 +126,7 @@ def read(life: Life, mail_id: str) -> Submission:
     """Adds up a life's facts."""
     legs: dict[str, Leg] = {}
     found: dict[str, tuple[str, ...]] = {}
+    lost = _lost(life)
     sender, message_id, application, queued, ended = None, "", "", False, ""
     for fact, seen in life.facts:
         match fact:
@@ -134,9 +138,8 @@ def read(life: Life, mail_id: str) -> Submission:
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
                 ended = fact.how
-            case Answered() if fact.ses_id:
+            case Answered() if fact.ses_id and _answer(legs, lost, fact):
                 found[fact.ses_id] = fact.recipients
-                _answer(legs, fact)
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
                 _attempt(legs, fact, seen)
     lines = [(fact, seen.seen) for fact, seen in life.facts if not isinstance(fact, Answered)]
@@ -149,10 +152,9 @@ def read(life: Life, mail_id: str) -> Submission:
         message_id,
         application,
         started_seen=min(attempts or [seen for _, seen in lines]),
-        asked_for=ended != "requeued"
-        and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
+        asked_for=ended != "requeued" and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
         correction=correction(life),
-        lost=_lost(life),
+        lost=lost,
         found=found,
         ended=bool(ended),
         expected=min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0),
@@ -193,13 +195,22 @@ def _entered(fact: Fact, seen: Sighting) -> Instant:
     return seen.seen if clock is None else min(clock, seen.seen)
 
 
-def _answer(legs: dict[str, Leg], fact: Answered) -> None:
-    """An id for those recipients of SES's mail that have none."""
+def _answer(legs: dict[str, Leg], lost: tuple[str, ...], fact: Answered) -> bool:
+    """An id for those recipients of SES's mail that have none; whether it is of any use.
+
+    A recipient that SES refused stays refused, unless that was no more than a lost connection: whether somebody had
+    asked before the refusal came must not matter.
+    """
+    useful = not legs and not fact.recipients
     for address in list(legs) or fact.recipients:
         leg = legs.get(address, Leg())
-        wanted = not fact.recipients or address in fact.recipients
-        if wanted and leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE):
+        if fact.recipients and address not in fact.recipients:
+            continue
+        useful = useful or address in lost
+        if leg.state not in _SETTLED or (leg.state is Handoff.REFUSED and address in lost):
             legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
+            useful = True
+    return useful
 
 
 def _lost(life: Life) -> tuple[str, ...]:
@@ -264,10 +275,14 @@ def well(sub: Submission, policy: Policy) -> bool:
     """Every recipient has its id, and had it in time: there is nothing to judge, and nothing to publish (rule 11)."""
     legs = sub.legs.values()
     deadline = sub.started_seen + policy.shortest_handoff
-    return bool(legs) and not sub.lost and all(
-        leg.state is Handoff.ELSEWHERE
-        or (leg.state is Handoff.ACCEPTED and not leg.found and leg.refused_at is None and leg.at <= deadline)
-        for leg in legs
+    return (
+        bool(legs)
+        and not sub.lost
+        and all(
+            leg.state is Handoff.ELSEWHERE
+            or (leg.state is Handoff.ACCEPTED and not leg.found and leg.refused_at is None and leg.at <= deadline)
+            for leg in legs
+        )
     )
 
 

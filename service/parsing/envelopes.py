@@ -26,12 +26,17 @@ _T = TypeVar("_T")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """The text that a shipper carried, and what it said about it. Unknown parts are empty."""
+    """The text that a shipper carried, and what it said about it. Unknown parts are empty.
+
+    `parsed`: a syslog daemon took the header off, so all of the text is what `program` said, also what looks like
+    another's header.
+    """
 
     text: str
     host: str
     program: str
     stamp: Stamp | None
+    parsed: bool = False
 
 
 # A dot is a level; a name that itself has dots is found too, since some shippers flatten.
@@ -121,7 +126,27 @@ def open_envelope(document: dict[str, Any], seen: Instant, zone: tzinfo | None =
         _first(_host, document, HOSTS, plain, PLAIN_HOSTS) or "",
         _first(_program, document, PROGRAMS, plain, PLAIN_PROGRAMS) or "",
         _first(lambda value: _stamp(value, seen, zone), document, STAMPS, plain, PLAIN_STAMPS),
+        _is_parsed(document, text),
     )
+
+
+def _is_parsed(document: dict[str, Any], text: str) -> bool:
+    """Whether the document itself shows it. A file's whole line may well be carried under a tag (`imfile`, Docker)."""
+    # rsyslog's %msg% begins with the space after the tag that it took off.
+    if text.startswith(" ") and not _TAGS_OF_RSYSLOG.isdisjoint(document):
+        return True
+    if any(names <= document.keys() for names in _PARSED):
+        return True
+    return "CONTAINER_NAME" not in document and any(document.get(name) in values for name, values in _PARSERS)
+
+
+_TAGS_OF_RSYSLOG: Final = frozenset({"syslogtag", "programname", "app-name"})
+_PARSERS: Final = (
+    ("inputname", ("imuxsock", "imjournal", "imudp", "imtcp", "imptcp", "imrelp", "imklog")),  # rsyslog
+    ("_TRANSPORT", ("syslog", "journal", "kernel", "audit")),  # journald
+    ("source_type", ("syslog",)),  # Vector
+)
+_PARSED: Final = ({"PROGRAM", "MESSAGE"}, {"ident", "pri"})  # syslog-ng; Fluent Bit's syslog parser
 
 
 class _Plain:

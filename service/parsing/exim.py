@@ -52,7 +52,9 @@ _HOST_IN_TEXT: Final = re.compile(rf"(?: H=|: host ){_HOST}").search
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"').match
 # Between the address and the route: the sender, the queue, the return path.
 _BEFORE_ROUTE: Final = re.compile(r"(?: (?:[FP]|SRS)=<[^>]{0,320}>| Q=\S{1,64})+$").search
-_ADDRESS_END: Final = re.compile(r"(?:@[^\s<>:]{1,255}+|@\[[^\]\s]{1,64}\]|>)((?: [FP]=<[^>]{0,320}>){0,2} ?): ").search
+_ADDRESS_END: Final = re.compile(
+    r"(?:@[^\s<>:@]{1,255}+|@\[[^\]\s]{1,64}\]|>)((?: [FP]=<[^>]{0,320}>){0,2} ?): "
+).search
 
 # The names that Exim's own configuration, Debian's and cPanel's give to transports which speak with nobody.
 _LOCAL: Final = re.compile(

@@ -234,7 +234,10 @@ def _attempts(first: dict[str, str], to: tuple[str, ...]) -> Iterator[Attempt]:
         code, colon, message = error.partition(": ")
         known = api_code(code) in API_CODES
         by_reply = reply_attempt(error, to)
-        yield by_reply or (api_attempt(code, message if colon else error, 0, to) if known else fault(error, None, to))
+        if by_reply and by_reply.end in {End.DEFERRED, End.REFUSED}:
+            yield by_reply
+        else:
+            yield (api_attempt(code, message if colon else error, 0, to) if known else fault(error, None, to))
 
 
 def _dated(line: Line, at: str, zone: tzinfo | None) -> Line:

@@ -57,7 +57,7 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"network is unreachable|name service error|name resolution|unable to look up", _C.UNREACHABLE),
         (r"(?:host|name) (?:or (?:domain name|service) )?not (?:found|known)", _C.UNREACHABLE),
         (r"(?:couldn't|could not|cannot) (?:connect|look up|resolve)", _C.UNREACHABLE),
-        (r"econnrefused|enotfound|ehostunreach|enetunreach", _C.UNREACHABLE),
+        (r"econnrefused|enotfound|ehostunreach|enetunreach|no such host|connect timeout|getaddrinfo", _C.UNREACHABLE),
         # As words of their own: a host may be called ssl.example.
         (r"\b(?:start)?tls(?:[ :;,]|$)|\bssl[ _:]|certificate|handshake", _C.UNREACHABLE),
         (r"timed out|timeout|etimedout", _C.TIMEOUT),

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from service.facts import Parsed, Reason, Unparsable
-from service.parsing.applications import entry_of, headless, may_concern_mail, said_by_document, said_by_line
+from service.parsing.applications import (
+    entry_of,
+    headless,
+    is_printed,
+    may_concern_mail,
+    said_by_document,
+    said_by_line,
+)
 from service.parsing.batches import records_in
 from service.parsing.documents import documents
 from service.parsing.envelopes import Envelope, open_envelope
@@ -35,7 +42,7 @@ from service.parsing.simple_clients import is_simple, parse_simple
 from service.parsing.syslog import Line, decode, frames, parse_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
     from service.facts import Instant
@@ -203,15 +210,18 @@ class _Reader:
             for value in found.values:
                 yield from self.document(value)
             for piece in found.broken:
-                # Node prints an object much like JSON.
-                printed = headless(" ".join(decode(piece).split()), self.seen, self.context.zone)
-                yield said_by_line(printed) or Unparsable(
-                    Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document"
-                )
+                yield self._no_json(piece)
         else:
             framed = frames(raw)
             for frame in [text] if len(framed) == 1 and framed[0] is raw else map(decode, framed):
                 yield from self.text(frame)
+
+    def _no_json(self, piece: bytes) -> _Part:
+        """What cannot be read as JSON; Node prints its objects much like it."""
+        line = headless(" ".join(decode(piece).split()), self.seen, self.context.zone)
+        if is_printed(line.message):
+            return _by_application(line, None, self.context)
+        return Unparsable(Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document")
 
     def _inside(self, envelope: Envelope | None = None) -> _Reader:
         return _Reader(self.seen, self.context, envelope, self.depth + 1, self.unpacker)
@@ -261,8 +271,20 @@ class _Reader:
             if found is not None:
                 yield from [found] if isinstance(found, Unparsable) else self._inside().record(found, decode(found))
                 return
-        for line in _unfolded(text):
+        for line in self._messages(text):
             yield from self._nested(line) or [self._line(line)]
+
+    def _messages(self, text: str) -> Iterable[str]:
+        """The lines of `text`. What a document says one program said is one message, whatever stands on its lines.
+
+        Else whoever can put a line break into an application's log could write a mail server's line after it.
+        """
+        lines = list(_unfolded(text))
+        if self.envelope is None or len(lines) == 1:
+            return lines
+        if not self.envelope.program and lines and self._headed(lines[0]) is not None:
+            return lines
+        return [" ".join(lines)]
 
     def _nested(self, text: str) -> list[_Part]:
         """The parts of a line that is itself JSON; none where it is not."""
@@ -284,10 +306,11 @@ class _Reader:
     def _headed(self, text: str) -> Line | None:
         """A line under a header of its own, its own form or what its envelope says; None where none says who spoke."""
         line = parse_line(text, self.seen, self.context.zone)
-        if line is None:
+        envelope = self.envelope
+        if line is None or (envelope and envelope.parsed and envelope.program not in {"", line.program}):
             return self._without_header(text)
-        if self.envelope and not line.host:
-            return Line(line.at, line.floating, self.envelope.host, line.program, line.message)
+        if envelope and not line.host:
+            return Line(line.at, line.floating, envelope.host, line.program, line.message)
         return line
 
     def _application(self, document: dict[str, Any], envelope: Envelope | None) -> Facts:

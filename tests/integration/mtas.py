@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+
 from service.demo.broker_servers import free_port
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 UNPACKED = Path(__file__).parents[2] / ".local" / "mtas"
 RELAY = "email-smtp.us-east-1.amazonaws.com"
-HOST = "mx1"
+OTHER, OTHER_ADDRESS = "mx.elsewhere.example", "127.0.0.2"
+"""A server that is not SES, for mail to elsewhere.example."""
 START_SECONDS = 20.0
 
 # Mounts are seen by the server alone, and go with it.
@@ -46,7 +50,6 @@ mount --move "$0/dev" /dev
 mount --bind "$0/etc" /etc
 mount --bind "$0/var" /var
 ldconfig
-ulimit -n 1024  # Sendmail closes every descriptor that there might be before it starts a program
 exec "$@"
 """
 
@@ -63,7 +66,7 @@ class Mta:
     settled: ClassVar[Callable[[str], bool]]
     """Whether its log has spoken of every mail for the last time."""
 
-    def __init__(self, home: Path, relay_port: int) -> None:
+    def __init__(self, home: Path, relay_port: int, other_port: int) -> None:
         self.root = UNPACKED / self.name / "root"
         if not (self.root.parent / "complete").exists():
             raise MtaUnavailable(f"{self.name} is not unpacked: `make mtas` does it.")
@@ -72,7 +75,15 @@ class Mta:
         # Not in pytest's own folder, which is closed to other users.
         self.home = Path(tempfile.mkdtemp(prefix=f"mailgap-{self.name}-"))
         self.kept = home
-        self.port, self.relay_port, self.closed_port = free_port(), relay_port, free_port()
+        self.port = free_port()
+        self.places = {
+            "port": self.port,
+            "relay": RELAY,
+            "relay_port": relay_port,
+            "other": OTHER,
+            "other_port": other_port,
+            "closed_port": free_port(),
+        }
         self._log = b""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -142,7 +153,7 @@ class Mta:
     def _copy_etc(self) -> None:
         etc = self.home / "etc"
         shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
-        (etc / "hosts").write_text(f"127.0.0.1 {RELAY} localhost mx1.mailgap.test\n")
+        (etc / "hosts").write_text(f"127.0.0.1 {RELAY} localhost mx1.mailgap.test\n{OTHER_ADDRESS} {OTHER}\n")
         for number, user in enumerate(self.users, _FIRST_ID):
             with (etc / "passwd").open("a") as users, (etc / "group").open("a") as groups:
                 users.write(f"{user}:x:{number}:{number}::{_EMPTY}:/usr/sbin/nologin\n")
@@ -189,15 +200,7 @@ class Exim(Mta):
         self.own("var/spool/exim4", "Debian-exim")
         self.own("var/log/exim4", "Debian-exim")
         config = self.own("etc/exim4", "root") / "exim4.conf"
-        config.write_text(
-            _EXIM.format(
-                binary=self.binary("usr/sbin/exim4"),
-                port=self.port,
-                relay=RELAY,
-                relay_port=self.relay_port,
-                closed_port=self.closed_port,
-            )
-        )
+        config.write_text(_EXIM.format(binary=self.binary("usr/sbin/exim4"), **self.places))
         config.chmod(0o644)
 
     @property
@@ -228,8 +231,15 @@ acl_smtp_data = accept
 smtp_accept_queue_per_connection = 0
 begin routers
 elsewhere:
-  driver = accept
+  driver = manualroute
   domains = elsewhere.example
+  route_list = * {other} byname
+  transport = remote_smtp
+  self = send
+local_user:
+  driver = accept
+  local_parts = root
+  domains = mx1.mailgap.test
   transport = local_delivery
 unreachable:
   driver = manualroute
@@ -254,6 +264,10 @@ closed:
   port = {closed_port}
   allow_localhost
   hosts_try_fastopen =
+remote_smtp:
+  driver = smtp
+  port = {other_port}
+  allow_localhost
 local_delivery:
   driver = appendfile
   file = /dev/null
@@ -277,15 +291,8 @@ class Sendmail(Mta):
             self.own(name, "root")
         (folder / "service.switch").write_text("hosts files\naliases files\n")
         (folder / "local-host-names").write_text("")
-        (folder / "sendmail.mc").write_text(
-            _SENDMAIL.format(
-                macros=self.binary("usr/share/sendmail/cf"),
-                port=self.port,
-                relay=RELAY,
-                relay_port=self.relay_port,
-                closed_port=self.closed_port,
-            )
-        )
+        macros = self.binary("usr/share/sendmail/cf")
+        (folder / "sendmail.mc").write_text(_SENDMAIL.format(macros=macros, **self.places))
         libraries = ":".join(str(path.parent) for path in self.root.rglob("*.so*"))
         made = subprocess.run(
             [self.binary("usr/bin/m4"), folder / "sendmail.mc"],
@@ -309,7 +316,8 @@ OSTYPE(`linux')dnl
 define(`confDOMAIN_NAME', `mx1.mailgap.test')dnl
 define(`SMART_HOST', `relay:[{relay}]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {relay_port}')dnl
-define(`SMTP_MAILER_ARGS', `TCP $h {closed_port}')dnl
+define(`ESMTP_MAILER_ARGS', `TCP $h {closed_port}')dnl
+define(`SMTP_MAILER_ARGS', `TCP $h {other_port}')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Port={port}, Addr=127.0.0.1')dnl
 FEATURE(`nocanonify')dnl
@@ -328,13 +336,11 @@ define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
 define(`confDONT_PROBE_INTERFACES', `True')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
-MAILER_DEFINITIONS
-Mprocmail,\tP=/bin/cat, F=lsDFMnoqu9S, A=cat
 LOCAL_RULE_0
 R$* < @ unreachable.example . > $*\t$#esmtp $@ [{relay}] $: $1 < @ unreachable.example . >
 R$* < @ unreachable.example > $*\t$#esmtp $@ [{relay}] $: $1 < @ unreachable.example >
-R$* < @ elsewhere.example . > $*\t$#procmail $: $1
-R$* < @ elsewhere.example > $*\t$#procmail $: $1
+R$* < @ elsewhere.example . > $*\t$#smtp $@ [{other}] $: $1 < @ elsewhere.example >
+R$* < @ elsewhere.example > $*\t$#smtp $@ [{other}] $: $1 < @ elsewhere.example >
 """
 
 
@@ -352,17 +358,36 @@ class OpenSmtpd(Mta):
         self.own("var/lib/opensmtpd/empty", "root")
         self.own("var/spool/smtpd", "root", 0o711)
         config = self.home / "etc/smtpd.conf"
-        config.write_text(
-            "queue ttl 12s\n"
-            f"listen on 127.0.0.1 port {self.port}\n"
-            f'action "ses" relay host smtp://{RELAY}:{self.relay_port}\n'
-            f'action "closed" relay host smtp://{RELAY}:{self.closed_port}\n'
-            'match from any for domain "unreachable.example" action "closed"\n'
-            'match from any for any action "ses"\n'
-        )
+        config.write_text(_OPENSMTPD.format(**self.places))
 
     def command(self) -> list[object]:
         return [self.binary("usr/sbin/smtpd"), "-F", "-f", "/etc/smtpd.conf"]
+
+
+_OPENSMTPD = """\
+queue ttl 12s
+listen on 127.0.0.1 port {port}
+action "ses" relay host smtp://{relay}:{relay_port}
+action "closed" relay host smtp://{relay}:{closed_port}
+action "elsewhere" relay host smtp://{other}:{other_port}
+match from any for domain "unreachable.example" action "closed"
+match from any for domain "elsewhere.example" action "elsewhere"
+match from any for any action "ses"
+"""
+
+
+class Elsewhere(Controller):
+    """A mail server that is not SES and takes everything."""
+
+    def __init__(self) -> None:
+        super().__init__(Sink(), hostname=OTHER_ADDRESS, port=free_port())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def soon(condition: Callable[[], object], seconds: float) -> bool:

@@ -186,9 +186,7 @@ class Story:
         line = text.postfix(self._now, mail.host, service, f"{mail.queue_id}: {message}", zone=self.zone)
         return self._read(Source.SMTP, line)
 
-    def _each(
-        self, mail: Mail, recipients: Sequence[str], status: str, reply: str, relay: str = text.RELAY
-    ) -> Story:
+    def _each(self, mail: Mail, recipients: Sequence[str], status: str, reply: str, relay: str = text.RELAY) -> Story:
         for recipient in recipients or mail.recipients:
             self.line(mail, "smtp", text.status(recipient, status, reply, relay))
         return self
@@ -235,7 +233,12 @@ class Story:
     def delay(self, mail: Mail, *recipients: str, until: str, kind: str = "MailboxFull") -> Story:
         people = [{"emailAddress": r, "status": "4.4.7"} for r in recipients or mail.recipients]
         expires = text.timestamp(after(until))
-        payload = {"timestamp": self._stamp(), "delayType": kind, "expirationTime": expires, "delayedRecipients": people}
+        payload = {
+            "timestamp": self._stamp(),
+            "delayType": kind,
+            "expirationTime": expires,
+            "delayedRecipients": people,
+        }
         return self.event(mail, "DeliveryDelay", payload)
 
     def opened(self, mail: Mail) -> Story:
@@ -274,7 +277,9 @@ class Story:
         )
         harvest = self._intakes[source].take([record], self._read_at)
         assert harvest.dead == [], harvest.dead
-        fragments = [(name, list(facts.items())) for names in harvest.fragments.values() for name, facts in names.items()]
+        fragments = [
+            (name, list(facts.items())) for names in harvest.fragments.values() for name, facts in names.items()
+        ]
         assert fragments, value
         self.log.append(FactsRecord(fragments))
         return self
@@ -365,7 +370,9 @@ class Story:
     def _order_anew(self, world: World) -> None:
         log, expected = self.log, world.truth(loosely=True)
         for batches in _batches(log):
-            _same(self._play(batches).truth(loosely=True), expected, f"in batches of {[len(batch) for batch in batches]}")
+            _same(
+                self._play(batches).truth(loosely=True), expected, f"in batches of {[len(batch) for batch in batches]}"
+            )
         doubled = [[record, record] for record in log]
         doubled.append([record for record in log if record.fragments])
         _same(self._play(doubled).truth(loosely=True), expected, "doubled")
@@ -396,7 +403,7 @@ class Story:
         return world
 
 
-def entry(  # noqa: PLR0913 - it is what a statement holds
+def entry(
     source: Source,
     up_to: int,
     *,

@@ -19,7 +19,10 @@ def test_a_mail_that_arrives(story):
     document = story.document(mail)
     assert document["queue_ids"] == [mail.submission]
     assert document["message_id_header"] == f"<{mail.message_id}>"
-    assert (document["submitted_at"], document["accepted_at"]) == ("2026-07-27T12:00:00.000Z", "2026-07-27T12:00:01.000Z")
+    assert (document["submitted_at"], document["accepted_at"]) == (
+        "2026-07-27T12:00:00.000Z",
+        "2026-07-27T12:00:01.000Z",
+    )
     assert [entry["fact"] for entry in document["trail"]] == ["submitted", "accepted", "sent", "delivered"]
 
 
@@ -70,7 +73,9 @@ def test_a_complaint_that_says_the_mail_was_never_sent(story):
 
 def test_not_spam_is_no_complaint(story):
     mail = story.mail()
-    story.at("1s").accepted(mail).at("5s").delivery(mail).at("60s").complaint(mail, feedback="not-spam").watermark("20h")
+    story.at("1s").accepted(mail).at("5s").delivery(mail).at("60s").complaint(mail, feedback="not-spam").watermark(
+        "20h"
+    )
     assert story.outcome(mail) == "delivered"
 
 

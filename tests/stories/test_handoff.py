@@ -40,7 +40,10 @@ def said(reply: str) -> str:
         ("quota_exceeded", said("454 Throttling failure: Daily message quota exceeded.")),
         ("rate_exceeded", THROTTLED),
         ("sigv2_rate_exceeded", said("454 Throttling failure: Maximum SigV2 SMTP sending rate exceeded.")),
-        ("auth_failed", f"SASL authentication failed; server {text.RELAY} said: 535 Authentication Credentials Invalid"),
+        (
+            "auth_failed",
+            f"SASL authentication failed; server {text.RELAY} said: 535 Authentication Credentials Invalid",
+        ),
         ("access_denied", said("554 Access denied: User `arn' is not authorized to perform `ses:SendRawEmail'")),
         ("configuration", said("554 Message rejected: Configuration set does not exist")),
         ("bad_address", said("501 Invalid RCPT TO address provided")),
@@ -155,7 +158,9 @@ def test_expired_after_days_of_deferrals(story):
 
 def test_an_operator_puts_a_refused_mail_back_and_it_is_accepted(story):
     mail = story.mail()
-    story.at("0s").submitted(mail).at("1s").refused(mail).at("20m").accepted(mail).at("20m2s").send(mail).watermark("1h")
+    story.at("0s").submitted(mail).at("1s").refused(mail).at("20m").accepted(mail).at("20m2s").send(mail).watermark(
+        "1h"
+    )
     assert story.gaps(mail) == ["unverified_identity ann@example.com: accepted"]
     assert story.submission(mail)["superseded_by"] == mail.ses_id
 

@@ -48,9 +48,7 @@ def a_thousand_mails(*, stalled: bool) -> list[tuple[object, ...]]:
     after = story.mail()
     story.at("2h31m").accepted(after).send(after).delivery(after).watermark("3h").watermark("20h")
     assert story.announced() == ["opened sent_then_silent ann@example.com"]
-    return [
-        (story.outcome(mail), story.cause(mail), story.gaps(mail), story.document(mail)["held"]) for mail in mails
-    ]
+    return [(story.outcome(mail), story.cause(mail), story.gaps(mail), story.document(mail)["held"]) for mail in mails]
 
 
 def test_a_thousand_mails_while_the_feed_of_events_stands_still():

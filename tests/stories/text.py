@@ -21,7 +21,7 @@ def postfix(at: int, host: str, service: str, message: str, *, zone: bool = True
 
 
 def _old_stamp(at: int) -> str:
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     text = timestamp(at)
     return f"{months[int(text[5:7]) - 1]} {int(text[8:10]):2} {text[11:19]}"
 
@@ -37,7 +37,7 @@ def event(kind: str, mail: dict[str, Any], payload: dict[str, Any] | None) -> di
     return {"eventType": kind, "mail": mail, key: payload or {}}
 
 
-def mail_object(  # noqa: PLR0913 - it is what SES says
+def mail_object(
     *,
     ses_id: str,
     accepted: int,

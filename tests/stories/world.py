@@ -80,9 +80,7 @@ class World:
                     self.correlators[shard].take(batch)
                     messages += _messages(self.correlators[shard].drain())
                     self.stores[shard] = before
-                    self.correlators[shard] = Correlator(
-                        before, self.policy, Documents(), self.sources, self.shards
-                    )
+                    self.correlators[shard] = Correlator(before, self.policy, Documents(), self.sources, self.shards)
                 self.correlators[shard].take(batch)
                 messages += self._heed(self.correlators[shard])
             if not messages:

@@ -33,7 +33,7 @@ EXACT = Stamp(AT, floating=False)
             "Vector's syslog source",
             {"appname": "postfix/qmgr", "facility": "mail", "host": "mx1", "hostname": "mx1", "message": TEXT,
              "procid": 7, "severity": "info", "source_type": "syslog", "timestamp": "2024-03-05T11:59:58Z"},
-            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT, parsed=True),
         ),
         (
             "Fluent Bit, tailing a file",
@@ -44,7 +44,7 @@ EXACT = Stamp(AT, floating=False)
             "Fluent Bit, with its syslog parser",
             {"@timestamp": "2024-03-05T11:59:58.000Z", "pri": "22", "host": "mx1", "ident": "postfix/qmgr", "pid": "7",
              "message": TEXT},
-            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT, parsed=True),
         ),
         (
             "Filebeat, tailing a file",
@@ -85,7 +85,7 @@ EXACT = Stamp(AT, floating=False)
              "timereported": "2024-03-05T11:59:58+00:00", "syslogtag": "postfix/qmgr[7]:", "inputname": "imuxsock",
              "fromhost": "mx1", "fromhost-ip": "127.0.0.1", "pri": "22", "programname": "postfix", "procid": "7",
              "timegenerated": "2024-03-05T11:59:59+00:00", "$!": None},
-            Envelope(" " + TEXT, "mx1", "postfix/qmgr", EXACT),
+            Envelope(" " + TEXT, "mx1", "postfix/qmgr", EXACT, parsed=True),
         ),
         (
             "omkafka, names that somebody made up",
@@ -102,17 +102,17 @@ EXACT = Stamp(AT, floating=False)
             "syslog-ng's format-json",
             {"PROGRAM": "postfix/qmgr", "PRIORITY": "info", "PID": "7", "MESSAGE": TEXT, "HOST": "mx1",
              "FACILITY": "mail", "ISODATE": "2024-03-05T11:59:58+00:00", "DATE": "Mar  5 12:59:58"},
-            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT, parsed=True),
         ),
         (
             "syslog-ng's format-json, its default scope",
             {"PROGRAM": "postfix/qmgr", "MESSAGE": TEXT, "HOST": "mx1", "DATE": "Mar  5 11:59:58", "SOURCE": "s_sys"},
-            Envelope(TEXT, "mx1", "postfix/qmgr", Stamp(AT, floating=True)),
+            Envelope(TEXT, "mx1", "postfix/qmgr", Stamp(AT, floating=True), parsed=True),
         ),
         (
             "syslog-ng, an epoch",
             {"PROGRAM": "postfix/qmgr", "MESSAGE": TEXT, "HOST": "mx1", "UNIXTIME": "1709639998"},
-            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT),
+            Envelope(TEXT, "mx1", "postfix/qmgr", EXACT, parsed=True),
         ),
         (
             "Vector, from a file",
@@ -206,6 +206,30 @@ EXACT = Stamp(AT, floating=False)
 )  # fmt: skip
 def test_shippers(shipper: str, document: dict[str, Any], envelope: Envelope) -> None:
     assert open_envelope(document, SEEN) == envelope, shipper
+
+
+QUOTED = "Mar  5 11:59:58 mx1 postfix/qmgr[7]: 4A1B2C3D4E: removed"
+
+
+@pytest.mark.parametrize(
+    ("document", "parsed"),
+    [
+        ({"msg": " " + QUOTED, "syslogtag": "app:"}, True),
+        ({"msg": QUOTED, "syslogtag": "maillog:"}, False),
+        ({"msg": QUOTED, "syslogtag": "maillog:", "inputname": "imfile"}, False),
+        ({"msg": QUOTED, "syslogtag": "app:", "inputname": "imuxsock"}, True),
+        ({"MESSAGE": QUOTED, "SYSLOG_IDENTIFIER": "app", "_TRANSPORT": "syslog"}, True),
+        ({"MESSAGE": QUOTED, "SYSLOG_IDENTIFIER": "0a1b2c", "CONTAINER_NAME": "mx", "_TRANSPORT": "journal"}, False),
+        ({"MESSAGE": QUOTED, "SYSLOG_IDENTIFIER": "start.sh", "_TRANSPORT": "stdout"}, False),
+        ({"MESSAGE": QUOTED, "PROGRAM": "app", "HOST": "web"}, True),
+        ({"message": QUOTED, "appname": "app", "source_type": "syslog"}, True),
+        ({"message": QUOTED, "program": "tail", "host": "agent"}, False),
+    ],
+)
+def test_whether_a_header_in_the_text_is_the_lines_own(document: dict[str, Any], parsed: bool) -> None:  # noqa: FBT001
+    envelope = open_envelope(document, SEEN)
+    assert envelope is not None
+    assert envelope.parsed is parsed
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,20 @@ from service.parsing.applications.api import api_error
 from service.parsing.applications.entries import said_by_fields
 from service.parsing.applications.faults import faulty
 from service.parsing.applications.fields import Field, document_fields, plain
-from service.parsing.applications.printed import printed
+from service.parsing.applications.printed import is_printed, printed
 from service.parsing.applications.refused import refused
 from service.parsing.applications.said import End, Facts, Said, facts_of
-from service.parsing.applications.statements import stated
+from service.parsing.applications.statements import rails, stated
 from service.parsing.applications.words import LEVELS, headless, quotes
 from service.parsing.syslog import Line
 
-__all__ = ["Facts", "entry_of", "headless", "may_concern_mail", "said_by_document", "said_by_line"]
+__all__ = ["Facts", "entry_of", "headless", "is_printed", "may_concern_mail", "said_by_document", "said_by_line"]
 
 # What is without all of these says nothing about a mail, and is done with: most of what an application logs.
 _HINTS: Final = (
     *("mail", "smtp", "250 ok", "(250", "messageid", "message_id", "message-id", "message id", "msgid", "msg_id"),
-    *("message sent", "messagerejected", "sending", "throttling", "aws", "command"),
+    *("ok 0", "sent", "messagerejected", "sending", "throttling", "aws", "service: ses", "command"),
+    *("connection could not", "connection to"),
     *("421", "451", "454", "501", "530", "535", "552", "553", "554"),
 )
 
@@ -105,4 +106,4 @@ def _by_pairs(text: str) -> Said | None:
 
 
 def _by_words(text: str) -> Said | None:
-    return accepted(text) or api_error(text) or refused(text) or faulty(text) or stated(text)
+    return rails(text) or accepted(text) or api_error(text) or refused(text) or faulty(text) or stated(text)

@@ -57,6 +57,8 @@ _LONGEST: Final = 16_000
 
 def api_error(text: str) -> Said | None:
     """The error of a call that should have sent a mail; None where the line tells of none."""
+    if ":" not in text:
+        return None
     text = text[:_LONGEST]
     for reader in _READERS:
         if found := reader(text):

@@ -29,7 +29,10 @@ FAULTS: Final[tuple[tuple[re.Pattern[str], Cause | None], ...]] = tuple(
         (r"SMTP Error: The following recipients failed: ", Cause.BAD_ADDRESS),
         (r"SMTP Error: The following From address failed: ", None),
         # smtplib and aiosmtplib
-        (r"(?<!\w)SMTP(?:ServerDisconnected|Connect(?:Timeout)?Error)(?:: |\()", Cause.UNREACHABLE),
+        # "please run connect() first" is what closing the lost connection adds.
+        (r"(?<!\w)(?<!raise )(?<!raise smtplib\.)SMTPServerDisconnected(?:: |\()(?!['\"]?please run connect)",
+         Cause.UNREACHABLE),
+        (r"(?<!\w)(?<!raise )SMTPConnect(?:Timeout)?Error(?:: |\()", Cause.UNREACHABLE),
         (r"(?<!\w)SMTP(?:Read)?TimeoutError(?:: |\()", Cause.TIMEOUT),
         # JavaMail
         (r"(?<!\w)(?:MailConnectException|SocketConnectException): ", Cause.UNREACHABLE),
@@ -58,6 +61,8 @@ NODEMAILER: Final = {
     "EPROTOCOL": Cause.OTHER_REFUSAL,
 }
 _NODEMAILER: Final = re.compile(rf"\bcode: '({'|'.join(NODEMAILER)})'(?=.{{0,400}}\bcommand: ')", re.DOTALL).search
+# What each of all these holds, so that most lines are done with at once.
+_HINTS: Final = ("SMTP", "MailConnect", "SocketConnect", "Messaging", "Connection ", "gomail", "code: '", "amazonaws")
 _ENDPOINT: Final = re.compile(
     r"\bemail(?:-smtp)?(?:-fips)?\.[a-z0-9-]{4,32}\.(?:vpce\.)?amazonaws\.com", re.IGNORECASE
 ).search
@@ -76,6 +81,8 @@ _LONGEST: Final = 2000
 def faulty(text: str) -> Said | None:
     """The fault that the line tells of; None where it tells of none, or of none that concerns a mail."""
     text = text[:_LONGEST]
+    if not any(word in text for word in _HINTS):
+        return None
     for pattern, cause in FAULTS:
         if found := pattern.search(text):
             return _said(text, found.start(), cause)

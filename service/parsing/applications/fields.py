@@ -8,6 +8,7 @@ into: subjects and bodies are other people's words.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.parsing.addresses import address
@@ -78,7 +79,7 @@ def document_fields(document: dict[str, Any]) -> list[Field]:
     for _ in range(_DEEPEST):
         below: list[dict[str, Any]] = []
         for each in level:
-            own = [Field(plain(key), value) for key, value in each.items()]
+            own = [Field(plain(key), value) for key, value in islice(each.items(), _MOST_FIELDS)]
             found += own
             found += _exception(own)
             if len(found) > _MOST_FIELDS:

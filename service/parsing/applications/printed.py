@@ -42,37 +42,54 @@ class Printed(NamedTuple):
     meant: bool
 
 
+def is_printed(text: str) -> bool:
+    """Whether a text begins as Node and Python print an object, which is no broken JSON."""
+    return _OBJECT(text) is not None
+
+
+_OBJECT: Final = re.compile(r"\{\s{0,8}(?:[A-Za-z_$][\w$]{0,63}|'[^']{1,64}')\s{0,4}:").match
+
+
 def printed(text: str) -> Printed | None:
     """What is printed in the line; None where nothing that concerns a mail is."""
-    if not _LOOKS_PRINTED(text):
+    if not ("=" in text or ":" in text) or not _LOOKS_PRINTED(text):
         return None
     found = list(islice(_PAIR.finditer(text), _MOST_PAIRS))
     if not found or quotes(text[: found[0].start()]):
         return None
-    pairs = [Pair(pair[1], _value(pair)) for pair in found]
-    return Printed(pairs, _meant(text, found))
+    before = text[: found[0].start()]
+    if "{" in before or before.rstrip().endswith("("):
+        return Printed(_pairs(found), introduces(before.partition("{")[0]))
+    found, end = _before_foreign(found, len(text))
+    return Printed(_pairs(found), introduces(_loose(text, found, end)))
+
+
+def _pairs(found: list[re.Match[str]]) -> list[Pair]:
+    return [Pair(pair[1], _value(pair)) for pair in found]
+
+
+def _before_foreign(found: list[re.Match[str]], end: int) -> tuple[list[re.Match[str]], int]:
+    """Within braces a printer escapes what is not its own. Of loose pairs, a subject may have made those after it."""
+    for number, pair in enumerate(found):
+        if pair[1].lower() in _FOREIGN:
+            return found[:number], pair.start()
+    return found, end
+
+
+def _loose(text: str, found: list[re.Match[str]], end: int) -> str:
+    """What stands around the pairs."""
+    starts = [*(pair.start() for pair in found), end]
+    ends = [0, *(pair.end() for pair in found)]
+    return " ".join(text[one:other] for one, other in zip(ends, starts, strict=True) if other > one)
+
+
+_FOREIGN: Final = frozenset({"subject", "body", "text", "html", "comment", "title", "input", "header", "headers"})
 
 
 def _value(pair: re.Match[str]) -> str | list[str]:
     if pair[4] is not None:
         return [_unescaped(item[1] or item[2] or item[3] or "") for item in _ITEM.finditer(pair[4])]
     return _unescaped(next((part for part in (pair[2], pair[3], pair[5]) if part is not None), ""))
-
-
-def _meant(text: str, found: list[re.Match[str]]) -> bool:
-    """Within braces a printer escapes what is not its own; between loose pairs words may be anybody's."""
-    before = text[: found[0].start()]
-    if "{" in before or before.rstrip().endswith("("):
-        return introduces(before.partition("{")[0])
-    ends = [0, *(pair.end() for pair in found)]
-    starts = [*(pair.start() for pair in found), len(text)]
-    loose = " ".join(text[end:start] for end, start in zip(ends, starts, strict=True) if start > end)
-    return introduces(loose) and not any(_is_foreign(pair) for pair in found)
-
-
-def _is_foreign(pair: re.Match[str]) -> bool:
-    """A subject without quotes has no end that could be known."""
-    return pair[5] is not None and pair[1].lower() in {"subject", "body", "text", "comment"}
 
 
 def _unescaped(text: str) -> str:

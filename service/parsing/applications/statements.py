@@ -27,7 +27,7 @@ _EVENT: Final = re.compile(r"\b(?:delivery|delivered|notification|bounced?|compl
 
 def stated(text: str) -> Said | None:
     """The statement that the line is; None where it is none."""
-    return _rails(text) or _with_ses_id(text) or _with_message_id(text)
+    return _with_ses_id(text) or _with_message_id(text)
 
 
 def _with_ses_id(text: str) -> Said | None:
@@ -66,9 +66,9 @@ _FAILED: Final = re.compile(
 ).search
 
 
-def _rails(text: str) -> Said | None:
+def rails(text: str) -> Said | None:
     """ActionMailer's log subscriber. Its older `Sent mail to …` names no mail."""
-    if "mail " not in text:
+    if "elivery of mail " not in text and "Delivered mail " not in text:
         return None
     if (found := _DELIVERED(text)) and not quotes(text[: found.start()]):
         return Said((), own_message_id(found[1])) if own_message_id(found[1]) else None
