@@ -31,13 +31,16 @@ from service.facts import (
 )
 from service.facts_record import FactsRecord
 from service.feeds import Listener
+from service.parsing.extractor import Extractor
 from service.parsing.ses import parse_ses
 from service.parsing.ses_id import id_clock
 from service.parsing.smtp import SmtpContext, parse_smtp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import tzinfo
 
+    from service.policy import Policy
     from service.privacy import Pseudonyms
 
 LARGEST: Final = 500_000
@@ -52,6 +55,11 @@ class Dead(NamedTuple):
 
     record: Input
     why: Unparsable
+
+
+def smtp_context(policy: Policy, zone: tzinfo | None) -> SmtpContext:
+    """What the operator has said of the logs: their relays, their own formats, and the zone of bare stamps."""
+    return SmtpContext(policy.relays, zone, tuple(map(Extractor, policy.extractors)))
 
 
 @dataclass(slots=True)

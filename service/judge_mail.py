@@ -24,6 +24,7 @@ from service.facts import (
     Engaged,
     Fact,
     Instant,
+    Linked,
     OtherEvent,
     Rejected,
     RenderingFailed,
@@ -32,6 +33,7 @@ from service.facts import (
     Sighting,
     Source,
     Told,
+    message_id_name,
 )
 from service.judge_submission import zone
 from service.lifecycle import Signal, after, signal
@@ -40,7 +42,7 @@ from service.parsing.ses_id import accepted_at, id_clock
 from service.parsing.ses_id import region as region_of
 from service.policy import Attributes, Policy, Stream
 from service.trail import Trail, in_order, order
-from service.verdicts import Due, Gap, RecipientVerdict, Verdict
+from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,6 +108,8 @@ class Mail(msgspec.Struct, frozen=True):
     fates: dict[str, Fate]
     first_event: Instant | None
     logged: bool
+    linked: bool
+    """SES's events carry the mail's own Message-ID."""
     facts: tuple[tuple[Instant, Fact, Sighting], ...]
 
 
@@ -135,6 +139,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
         submitted=submitted,
         fates=fates,
         first_event=min((event.at for event in events), default=None),
+        linked=any(d.message_id for d in described),
         logged=bool(accepted_lines or told),
         facts=_evidence(trail, offset, repeated),
     )
@@ -225,6 +230,14 @@ def _targets(fates: dict[str, Fate], named: tuple[str, ...]) -> list[str]:
             open_ = [a for a, fate in fates.items() if fate.outcome not in FINAL] or list(fates)
             found += open_ if len(open_) == 1 else []
     return found
+
+
+def links(mail: Mail) -> list[Message]:
+    """What SES's events do not say where they carry no headers: under which Message-ID this mail can be found."""
+    if mail.linked or not mail.message_id or mail.first_event is None:
+        return []
+    fact = Linked(mail.accepted, mail.ses_id, domain(mail.sender), tuple(mail.fates))
+    return [Message(message_id_name(mail.message_id), fact, mail.facts[0][2])]
 
 
 def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:

@@ -246,7 +246,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         recipients=tuple(_recipient(address, sub.legs[address], sub.correction) for address in sub.missing),
         gaps=(gap,) if gap else (),
         held=held,
-        facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts if not _is_absence(f)),
+        facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts if _is_evidence(f, sub)),
         due=_due(deadline, marks, policy, held=held) if waiting or late else (),
         ses_mails=ids,
         superseded_by=ids[0] if ids and not sub.missing and sub.complete else None,
@@ -262,8 +262,12 @@ def _broke_off(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
 
 
 def _is_absence(fact: Fact) -> bool:
-    """`not_found` is no evidence: whether it was asked for hangs on what was known at half the time."""
     return isinstance(fact, Answered) and not fact.ses_id
+
+
+def _is_evidence(fact: Fact, sub: Submission) -> bool:
+    """An answer is evidence only where it found what was missing: whether it was asked for hangs on what was known."""
+    return not isinstance(fact, Answered) or fact.ses_id in sub.found
 
 
 def last_line(sub: Submission) -> Instant:
@@ -408,7 +412,8 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
     """
     without = [address for address in sub.missing if sub.legs[address].state is not Handoff.REFUSED]
     wanted = {*without, *sub.lost}
-    if sub.notice or not sub.asked_for or not _joins(sub, marks, policy) or (sub.legs and not wanted):
+    known = bool(sub.legs) and len(sub.legs) >= sub.expected
+    if sub.notice or not sub.asked_for or not _joins(sub, marks, policy) or (known and not wanted):
         return None, ()
     handoff = stream_of(sub, policy).deadlines.handoff
     half = sub.started_seen + handoff // 2

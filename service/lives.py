@@ -51,8 +51,8 @@ class Life(msgspec.Struct, frozen=True):
 
     @property
     def mail_id(self) -> str:
-        """`host[/instance]/QID@<first second>`."""
-        return f"{self.submission}@{self.first // 1000}"
+        """`host[/instance]/QID@<first second>`; a submission of an application has but one life, and its own name."""
+        return self.submission if is_one_mail(self.submission) else f"{self.submission}@{self.first // 1000}"
 
 
 def lives(submission: str, trail: Trail) -> list[Life]:
@@ -60,6 +60,8 @@ def lives(submission: str, trail: Trail) -> list[Life]:
     known = trail.facts
     spoken = in_order((fact for fact in known if type(fact) in _RANK), _rank)
     lines = [(fact, known[fact]) for fact in spoken]
+    if is_one_mail(submission):
+        return [_life(submission, lines, trail)] if lines else []
     runs: list[list[tuple[Fact, Sighting]]] = []
     open_ = False
     for item in lines:
@@ -71,6 +73,11 @@ def lives(submission: str, trail: Trail) -> list[Life]:
         runs[-1].append(item)
         open_ = not ends
     return [_life(submission, run, trail) for run in runs]
+
+
+def is_one_mail(submission: str) -> bool:
+    """An application's submission: `mid:<hash of its Message-ID>`, or `host/app:<hash>`. It is never used again."""
+    return submission.startswith("mid:") or "/app:" in submission
 
 
 def _rank(fact: Fact) -> int:
@@ -93,5 +100,7 @@ def _life(submission: str, run: list[tuple[Fact, Sighting]], trail: Trail) -> Li
 
 def bears(mail_id: str, first: Instant, last: Instant) -> bool:
     """Whether the mail id is that of a life between these instants: it names the second of its first known line."""
+    if is_one_mail(mail_id):
+        return True
     second = mail_id.rpartition("@")[2]
     return second.removeprefix("-").isdecimal() and first // 1000 <= int(second) <= last // 1000

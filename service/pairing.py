@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.facts import SECOND, Answered, Asked, Instant, Linked, Sighting, Source
+from service.lives import is_one_mail
 from service.trail import Trail, order
 from service.verdicts import Due, Message
 from service.watermarks import ANY_SES
@@ -84,8 +85,10 @@ def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
         asker, link = askers[a], links[b]
         others = {address for other in asker.links for address in other.recipients}
         more = not asker.links or bool((asker.recipients - others).intersection(link.recipients))
-        if more and link.ses_id not in taken:
-            taken.add(link.ses_id)
+        # What an application says of its Message-ID is about the mail that its mail server may be asking for, too.
+        exclusive = not is_one_mail(asker.asks[0].submission)
+        if more and not (exclusive and link.ses_id in taken):
+            taken.update([link.ses_id] if exclusive else [])
             asker.links.append(link)
 
 
@@ -97,6 +100,8 @@ def _distance(asker: _Asker, link: Linked, policy: Policy) -> int | None:
     """
     if asker.recipients and link.recipients:
         related = not asker.recipients.isdisjoint(link.recipients)
+    elif not asker.recipients and not any(ask.sender_domain for ask in asker.asks):
+        related = is_one_mail(asker.asks[0].submission)  # an application may log its Message-ID and nothing else
     else:
         related = any(ask.sender_domain and ask.sender_domain == link.sender_domain for ask in asker.asks)
     apart = [(abs(link.at - ask.at), max(ask.until - ask.at, policy.grace)) for ask in asker.asks]

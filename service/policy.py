@@ -185,7 +185,11 @@ def _stream(item: object, base: Deadlines, number: int) -> Stream:
         raise PolicyError(f"{where}.match: {unknown[0]!r} is unknown; use {', '.join(sorted(_KEYS))} or tag.<name>")
     own = "max_delivery" in entry
     deadlines = replace(_deadlines(entry, base, where), own_max_delivery=own)
-    return Stream(name, deadlines, tuple((key, str(value)) for key, value in match.items()))
+    return Stream(name, deadlines, tuple((key, _wanted(key, value)) for key, value in match.items()))
+
+
+def _wanted(key: str, value: object) -> str:
+    return str(value).lower() if key == "sender_domain" else str(value)
 
 
 def _deadlines(entry: Mapping[str, Any], base: Deadlines, where: str) -> Deadlines:

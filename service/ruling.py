@@ -77,8 +77,12 @@ class Ruling:
         """Judges the row anew; changes its books, says what is new, and returns when to judge it again."""
         kind, text = name[:2], name[2:].decode()
         if kind == b"S:":
-            verdict = judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
-            self._announce(row.books.setdefault(verdict.mail_id, Book()), verdict)
+            mail = judge_mail.read(text, trail)
+            verdict = judge_mail.judge(mail, self.marks, self.policy)
+            book = row.books.setdefault(verdict.mail_id, Book())
+            self._announce(book, verdict)
+            if self.policy.message_id_join:
+                self._tell(book, judge_mail.links(mail))
             return verdict.due
         if kind == b"Q:":
             return self._judge_submission(row, text, trail)

@@ -95,8 +95,10 @@ def _events() -> list[str]:
         "bouncedRecipients": [person], "complainedRecipients": [person], "delayedRecipients": [person],
         "expirationTime": "2024-03-06T02:00:00.000Z", "delayType": "General", "smtpResponse": "250 ok",
     }  # fmt: skip
-    kinds = {"Send": "send", "Delivery": "delivery", "Bounce": "bounce", "Complaint": "complaint", "Reject": "reject",
-             "Rendering Failure": "failure", "DeliveryDelay": "deliveryDelay", "Open": "open", "New": "new"}  # fmt: skip
+    kinds = {
+        "Send": "send", "Delivery": "delivery", "Bounce": "bounce", "Complaint": "complaint", "Reject": "reject",
+        "Rendering Failure": "failure", "DeliveryDelay": "deliveryDelay", "Open": "open", "New": "new",
+    }  # fmt: skip
     events = [{"eventType": kind, "mail": mail, key: payload} for kind, key in kinds.items()]
     events.append({"notificationType": "Bounce", "mail": mail, "bounce": payload})
     return [json.dumps(event) for event in events]
@@ -286,9 +288,9 @@ def main() -> int:
         for run in [pool.submit(fuzz, asked.seed * 1000 + n, share, asked.corpus) for n in range(asked.processes)]:
             failures |= run.result()
     total, seconds = share * asked.processes, time.monotonic() - began
-    print(f"{total:,} inputs in {seconds:.0f} s, failures in {len(failures)} places")  # noqa: T201
+    print(f"{total:,} inputs in {seconds:.0f} s, failures in {len(failures)} places")
     for count, raw, why in failures.values():
-        print(f"\n{why}\n    {count} times: python tests/fuzz.py --once {raw}", file=sys.stderr)  # noqa: T201
+        print(f"\n{why}\n    {count} times: python tests/fuzz.py --once {raw}", file=sys.stderr)
     return 1 if failures else 0
 
 

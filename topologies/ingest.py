@@ -20,9 +20,8 @@ from service.contract import dead_letter
 from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Source
 from service.facts_record import FactsRecord
-from service.intake import Dead, Harvest, Intake
+from service.intake import Dead, Harvest, Intake, smtp_context
 from service.metrics import DEAD_LETTERS, LAG, RECORDS, release
-from service.parsing.smtp import SmtpContext
 from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
@@ -49,6 +48,8 @@ class Spoken:
     """What was handed on of one partition, in this generation of the group."""
 
     generation: int
+    start: int = 0
+    """Where this generation began to read: what lies before is committed already."""
     last_record_at: Instant = 0
     delays: deque[tuple[Instant, int]] = field(default_factory=deque)
     held: Held | None = None
@@ -84,7 +85,7 @@ class Ingest:
         self, app: App, settings: Settings, engine: EngineSettings, policy: Policy, hide: Pseudonyms | None
     ) -> None:
         self.app, self.settings, self.sender = app, settings, Sender(engine)
-        context = SmtpContext(policy.relays, settings.zone())
+        context = smtp_context(policy, settings.zone())
         count = engine.partitions
         self.topics = {Source.SMTP: settings.smtp_topics, Source.SES: settings.ses_topics}
         self.intakes = {
@@ -111,7 +112,7 @@ class Ingest:
                 batch.after - 1,
             )
         intake = self.intakes[self.source_of(tp.topic)]
-        spoken = self._spoken(tp)
+        spoken = self._spoken(tp, batch.first)
         spoken.busy = True
         harvest = intake.take(batch.records, _now())
         held = intake.held(tp.topic, tp.partition)
@@ -119,14 +120,14 @@ class Ingest:
             await self._hand_on(tp, harvest)
             spoken.note(harvest, held)
             spoken.busy = False
-        return batch.first
+        return spoken.start
 
-    def _spoken(self, tp: TP) -> Spoken:
+    def _spoken(self, tp: TP, start: int) -> Spoken:
         """What was handed on in this generation. In a new one all is read again from what was committed."""
         spoken = self.spoken.get(tp)
         if spoken is None or spoken.generation != self.app.consumer_generation_id:
             self.forget(tp)
-            spoken = self.spoken[tp] = Spoken(self.app.consumer_generation_id)
+            spoken = self.spoken[tp] = Spoken(self.app.consumer_generation_id, start)
         return spoken
 
     def forget(self, tp: TP) -> None:

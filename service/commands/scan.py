@@ -20,8 +20,8 @@ from service.edges.inputs import InputError, Raw, files
 from service.edges.report import write_report
 from service.edges.scan import Scan, Summary
 from service.facts import Instant, Source, Unparsable
+from service.intake import smtp_context
 from service.parsing.instants import instant
-from service.parsing.smtp import SmtpContext
 from service.settings import SettingsError, read_policy, read_zone
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def judge_files(
     if "-" in smtp and "-" in ses:
         raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
     policy, until = _policy(policy_file), _instant(as_of)
-    gathered = Gathered(int(time.time() * 1000), until, SmtpContext(policy.relays, _zone(timezone)), reject)
+    gathered = Gathered(int(time.time() * 1000), until, smtp_context(policy, _zone(timezone)), reject)
     try:
         _read(gathered, smtp, ses, until)
     except InputError as error:

@@ -10,7 +10,7 @@ from service.documents import Documents
 from service.edges.gather import Gathered
 from service.edges.scan import Scan
 from service.facts import Source
-from service.parsing.smtp import SmtpContext
+from service.intake import smtp_context
 from service.settings import read_policy
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def scan(files: Files) -> Findings:
     """What `mailgap scan` finds in the files, as the records that the worker would have published last."""
     findings, documents = Findings(), Documents()
     policy, now = read_policy(str(files.policy)), int(time.time() * 1000)
-    context = SmtpContext(policy.relays, None)
+    context = smtp_context(policy, None)
     gathered = Gathered(now, None, context, lambda _path, _raw, why: findings.dead.update([why.reason]))
     gathered.read_smtp(str(files.smtp), now)
     gathered.read_ses(str(files.ses))

@@ -1,8 +1,9 @@
 """What a line of Haraka says about a mail.
 
 Only lines of its outbound side count. `delivered` names a domain and no recipient, so it stands under the SES id alone,
-which it gives; a refusal stands under the mail's UUID where its words are SES's, since the line names no server. That a
-mail was put off makes no fact: what becomes of it later could not be put beside it.
+which it gives, or, where SES gave none, under the mail's UUID. A refusal stands under the UUID where its words are
+SES's, since the line names no server. That a mail was put off makes no fact: what becomes of it later could not be put
+beside it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from service.facts import Closed
+from service.facts import Closed, Unconfirmed, ses_name, submission_name
 from service.parsing.addresses import address
 from service.parsing.delivering import (
     LONGEST_ADDRESS,
     NOBODY,
     Attempt,
     in_words_of_ses,
-    one,
     refused,
     submission,
     taken,
@@ -28,7 +28,7 @@ from service.parsing.syslog import Line, stamp_of
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from service.facts import Instant, Name
+    from service.facts import Fact, Instant, Name
     from service.parsing.postfix import Facts
 
 _HEAD: Final = re.compile(r"\[[A-Z]{4,8}\] \[([0-9A-Za-z-]{8,64}(?:\.\d{1,6}){0,3})\] \[outbound\] ").match
@@ -67,22 +67,25 @@ def parse_haraka(line: Line, relays: frozenset[str]) -> Facts | None:
     if delivered := _DELIVERED(text):
         response = _RESPONSE(text, delivered.end() - 1)
         relay = relay_of(f"{delivered[1]}[{delivered[2]}]", relays)
-        return _by_id(taken(Attempt(line, name, (), relay, response[1]))) if response else None
+        return _delivered(Attempt(line, name, (), relay, response[1])) if response else None
     if rejected := _RECIPIENT(text):
         recipient = address(rejected[1])[:LONGEST_ADDRESS]
         return _refused(Attempt(line, name, (recipient,), NOBODY, text[rejected.end() :]), relays)
     if text.startswith(_BOUNCED):
         facts = _refused(Attempt(line, name, (), NOBODY, text.removeprefix(_BOUNCED)), relays)
-        return [*facts, *one(name, Closed(line.at, line.floating, "removed"))] if facts else []
+        return [*facts, _closed(line, name)] if facts else []
     return []
 
 
-def _by_id(facts: Facts) -> Facts:
-    return [(name, fact) for name, fact in facts if _is_ses(name)]
+def _delivered(attempt: Attempt) -> Facts:
+    facts = taken(attempt)
+    if any(isinstance(fact, Unconfirmed) for _, fact in facts):
+        return [*facts, _closed(attempt.line, attempt.submission)]
+    return [(name, fact) for name, fact in facts if name == ses_name(getattr(fact, "ses_id", ""))]
 
 
-def _is_ses(name: Name) -> bool:
-    return name.startswith(b"S:")
+def _closed(line: Line, name: str) -> tuple[Name, Fact]:
+    return submission_name(name), Closed(line.at, line.floating, "removed")
 
 
 def _refused(attempt: Attempt, relays: frozenset[str]) -> Facts:

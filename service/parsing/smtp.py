@@ -240,7 +240,7 @@ class _Reader:
 
     def document(self, value: Any) -> Iterator[_Part]:
         """One JSON value: an envelope, or a list of lines or envelopes; anything else says nothing."""
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             batch = records_in(value, self.unpacker) if self.depth < _DEEPEST else None
             if batch is not None:
                 yield from self._batch(batch)

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
-from service.demo.broker_servers import free_port
+from service.demo.broker_servers import Guard, free_port
+from tests.integration.mta_configurations import EXIM, OPENSMTPD, SENDMAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +87,7 @@ class Mta:
         }
         self._log = b""
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def log(self) -> Path:
@@ -101,11 +103,13 @@ class Mta:
         self._copy_etc()
         self._listen()
         self.prepare()
-        enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _ENTER]
+        enter = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", _ENTER]
         with (self.kept / f"{self.name}.out").open("wb") as out:
             self._process = subprocess.Popen(
                 [*enter, str(self.home), *map(str, self.command())], stdout=out, stderr=subprocess.STDOUT
             )
+        if soon(self._first, START_SECONDS):
+            self._guard = Guard('kill -s KILL "$0"', str(self._first()))
         if not soon(self._greets, START_SECONDS):
             self.close()
             raise AssertionError(f"{self.name} did not start: {self.tail()}")
@@ -113,10 +117,20 @@ class Mta:
 
     def close(self) -> None:
         if self._process:
-            self._process.send_signal(signal.SIGKILL)  # and with it all that it has started
+            if first := self._first():
+                os.kill(first, signal.SIGKILL)
             self._process.wait()
+        if self._guard:
+            self._guard.dismiss()
         self._socket.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _first(self) -> int:
+        """The first process of its namespace, with which all others end; 0 while there is none."""
+        parent = self._process.pid if self._process else 0
+        with contextlib.suppress(OSError):
+            return int((Path(f"/proc/{parent}/task/{parent}/children").read_text().split() or ["0"])[0])
+        return 0
 
     __enter__ = start
 
@@ -200,7 +214,7 @@ class Exim(Mta):
         self.own("var/spool/exim4", "Debian-exim")
         self.own("var/log/exim4", "Debian-exim")
         config = self.own("etc/exim4", "root") / "exim4.conf"
-        config.write_text(_EXIM.format(binary=self.binary("usr/sbin/exim4"), **self.places))
+        config.write_text(EXIM.format(binary=self.binary("usr/sbin/exim4"), **self.places))
         config.chmod(0o644)
 
     @property
@@ -212,69 +226,6 @@ class Exim(Mta):
 
     def command(self) -> list[object]:
         return [self.binary("usr/sbin/exim4"), "-bdf", "-q1s"]
-
-
-_EXIM = """\
-exim_path = {binary}
-spool_directory = /var/spool/exim4
-log_file_path = /var/log/exim4/%slog : syslog
-primary_hostname = mx1.mailgap.test
-daemon_smtp_ports = {port}
-local_interfaces = 127.0.0.1
-disable_ipv6
-tls_advertise_hosts =
-chunking_advertise_hosts =
-rfc1413_query_timeout = 0s
-log_selector = +smtp_confirmation +received_recipients +subject +pid +millisec
-acl_smtp_rcpt = accept
-acl_smtp_data = accept
-smtp_accept_queue_per_connection = 0
-begin routers
-elsewhere:
-  driver = manualroute
-  domains = elsewhere.example
-  route_list = * {other} byname
-  transport = remote_smtp
-  self = send
-local_user:
-  driver = accept
-  local_parts = root
-  domains = mx1.mailgap.test
-  transport = local_delivery
-unreachable:
-  driver = manualroute
-  domains = unreachable.example
-  route_list = * {relay} byname
-  transport = closed
-  self = send
-ses:
-  driver = manualroute
-  route_list = * {relay} byname
-  transport = ses
-  self = send
-begin transports
-ses:
-  driver = smtp
-  port = {relay_port}
-  allow_localhost
-  hosts_try_fastopen =
-  final_timeout = 2s
-closed:
-  driver = smtp
-  port = {closed_port}
-  allow_localhost
-  hosts_try_fastopen =
-remote_smtp:
-  driver = smtp
-  port = {other_port}
-  allow_localhost
-local_delivery:
-  driver = appendfile
-  file = /dev/null
-  user = Debian-exim
-begin retry
-* * F,12s,2s
-"""
 
 
 class Sendmail(Mta):
@@ -292,7 +243,7 @@ class Sendmail(Mta):
         (folder / "service.switch").write_text("hosts files\naliases files\n")
         (folder / "local-host-names").write_text("")
         macros = self.binary("usr/share/sendmail/cf")
-        (folder / "sendmail.mc").write_text(_SENDMAIL.format(macros=macros, **self.places))
+        (folder / "sendmail.mc").write_text(SENDMAIL.format(macros=macros, **self.places))
         libraries = ":".join(str(path.parent) for path in self.root.rglob("*.so*"))
         made = subprocess.run(
             [self.binary("usr/bin/m4"), folder / "sendmail.mc"],
@@ -305,43 +256,6 @@ class Sendmail(Mta):
 
     def command(self) -> list[object]:
         return [self.binary("usr/libexec/sendmail/sendmail"), "-bD", "-q1s", "-C", "/etc/mail/sendmail.cf"]
-
-
-_SENDMAIL = """\
-divert(-1)
-define(`_CF_DIR_', `{macros}/')
-divert(0)dnl
-include(`{macros}/m4/cf.m4')dnl
-OSTYPE(`linux')dnl
-define(`confDOMAIN_NAME', `mx1.mailgap.test')dnl
-define(`SMART_HOST', `relay:[{relay}]')dnl
-define(`RELAY_MAILER_ARGS', `TCP $h {relay_port}')dnl
-define(`ESMTP_MAILER_ARGS', `TCP $h {closed_port}')dnl
-define(`SMTP_MAILER_ARGS', `TCP $h {other_port}')dnl
-FEATURE(`no_default_msa')dnl
-DAEMON_OPTIONS(`Family=inet, Name=MTA, Port={port}, Addr=127.0.0.1')dnl
-FEATURE(`nocanonify')dnl
-FEATURE(`accept_unresolvable_domains')dnl
-FEATURE(`promiscuous_relay')dnl
-define(`confMIN_QUEUE_AGE', `1s')dnl
-define(`confTO_QUEUERETURN', `12s')dnl
-define(`confTO_QUEUEWARN', `')dnl
-define(`confTO_DATAFINAL', `2s')dnl
-define(`confLOG_LEVEL', `10')dnl
-define(`confSEPARATE_PROC', `True')dnl a connection that breaks must not put everybody else's mail off
-define(`confPID_FILE', `/var/run/sendmail.pid')dnl
-define(`STATUS_FILE', `/var/run/status')dnl
-define(`ALIAS_FILE', `')dnl
-define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
-define(`confDONT_PROBE_INTERFACES', `True')dnl
-MAILER(`local')dnl
-MAILER(`smtp')dnl
-LOCAL_RULE_0
-R$* < @ unreachable.example . > $*\t$#esmtp $@ [{relay}] $: $1 < @ unreachable.example . >
-R$* < @ unreachable.example > $*\t$#esmtp $@ [{relay}] $: $1 < @ unreachable.example >
-R$* < @ elsewhere.example . > $*\t$#smtp $@ [{other}] $: $1 < @ elsewhere.example >
-R$* < @ elsewhere.example > $*\t$#smtp $@ [{other}] $: $1 < @ elsewhere.example >
-"""
 
 
 class OpenSmtpd(Mta):
@@ -358,22 +272,10 @@ class OpenSmtpd(Mta):
         self.own("var/lib/opensmtpd/empty", "root")
         self.own("var/spool/smtpd", "root", 0o711)
         config = self.home / "etc/smtpd.conf"
-        config.write_text(_OPENSMTPD.format(**self.places))
+        config.write_text(OPENSMTPD.format(**self.places))
 
     def command(self) -> list[object]:
         return [self.binary("usr/sbin/smtpd"), "-F", "-f", "/etc/smtpd.conf"]
-
-
-_OPENSMTPD = """\
-queue ttl 12s
-listen on 127.0.0.1 port {port}
-action "ses" relay host smtp://{relay}:{relay_port}
-action "closed" relay host smtp://{relay}:{closed_port}
-action "elsewhere" relay host smtp://{other}:{other_port}
-match from any for domain "unreachable.example" action "closed"
-match from any for domain "elsewhere.example" action "elsewhere"
-match from any for any action "ses"
-"""
 
 
 class Elsewhere(Controller):

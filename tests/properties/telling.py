@@ -19,7 +19,6 @@ POLICIES = (
     parse_policy({"streams": [{"name": "otp", "match": {"configuration_set": "otp"}, "max_delivery": "30m"}]}),
 )
 PAUSES = (0, 0, 0, 1, 1, 2, 30, 8 * 60, 16 * 60, 3 * 3600)
-BOUNCES = ("Permanent/General", "Transient/General", "Transient/MailboxFull", "Permanent/OnAccountSuppressionList")
 
 SUBMISSIONS = (
     lambda story, mail: story.submitted(mail),
@@ -28,16 +27,18 @@ SUBMISSIONS = (
     lambda story, mail: story.queued(mail),
     lambda story, _: story,
 )
-LINES = (
+OF_THE_TAKEN = (
     lambda story, mail, who: story.accepted(mail, *who),
     lambda story, mail, who: story.accepted(mail, *who),
     lambda story, mail, who: story.deferred(mail, *who, why=THROTTLED),
     lambda story, mail, who: story.deferred(mail, *who, why=LOST),
-    lambda story, mail, who: story.refused(mail, *who),
-    lambda story, mail, who: story.refused(mail, *who, why=TIMED_OUT),
     lambda story, mail, who: story.unconfirmed(mail, *who),
     lambda story, mail, _: story.elsewhere(mail, "dora@partner.example"),
-    lambda story, mail, _: story.expired(mail),
+)
+OF_THE_REFUSED = (
+    lambda story, mail, who: story.refused(mail, *who),
+    lambda story, mail, who: story.refused(mail, *who, why=TIMED_OUT),
+    lambda story, mail, who: story.deferred(mail, *who, why=TIMED_OUT),
 )
 EVENTS = (
     lambda story, mail, _: story.send(mail),
@@ -61,6 +62,7 @@ def stories(draw: st.DrawFn) -> Story:
     """A story of one to three mails, told in full: its last watermark is after every deadline."""
     story = Story(policy=draw(st.sampled_from(POLICIES)))
     mails = [_mail(draw, story) for _ in range(draw(st.integers(1, 3)))]
+    parts = [part for mail in mails for part in _parts(draw, story, mail)]
     first = [_beginning(draw, mail) for mail in mails]
     now = 1
     for step in range(draw(st.integers(1, 14))):
@@ -75,20 +77,28 @@ def stories(draw: st.DrawFn) -> Story:
             continue
         late = draw(st.sampled_from((0, 0, 0, 0, 5, 40 * 60)))
         story.at(f"{max(now - late, 1)}s", read=f"{now}s")
-        mail = draw(st.sampled_from(mails))
-        who = draw(st.sets(st.sampled_from(mail.recipients)))
-        draw(st.sampled_from(LINES + EVENTS))(story, mail, sorted(who))
+        part, happenings = draw(st.sampled_from(parts))
+        who = draw(st.sets(st.sampled_from(part.recipients)))
+        draw(st.sampled_from(happenings))(story, part, sorted(who))
     for mail in mails:
-        if draw(st.booleans()):
+        if len(mail.recipients) > 1 or draw(st.booleans()):
             story.at(f"{now + 1}s").removed(mail)
     return story.watermark("36h")
+
+
+def _parts(draw: st.DrawFn, story: Story, mail: Mail) -> list[tuple[Mail, tuple[Callable[..., Story], ...]]]:
+    """Those recipients of whom SES takes a copy, and those whom it refuses: what it refused, it does not speak of."""
+    taken = mail.recipients[draw(st.sampled_from((0, 0, 0, 1, 2, 3))) :]
+    refused = [recipient for recipient in mail.recipients if recipient not in taken]
+    both = ((taken, OF_THE_TAKEN + EVENTS), (refused, OF_THE_REFUSED))
+    return [(story.part(mail, *some), happenings) for some, happenings in both if some]
 
 
 def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail], Story], int]:
     """Which of the first lines are there, and when they are read.
 
-    How many recipients there are must be known before the first of them is spoken of: a gap that has ended because
-    nobody was left is not opened again for somebody who turns up (rule 3).
+    How many recipients there are must be known before the first of them is spoken of, and at the end that there are no
+    more: a gap that has ended because nobody was left is not opened again for somebody who turns up (rule 3).
     """
     if len(mail.recipients) > 1:
         return mail, SUBMISSIONS[0], 0

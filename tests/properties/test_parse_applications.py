@@ -109,7 +109,7 @@ def test_an_application_never_names_a_queue(line: str) -> None:
 
 @given(damaged() | TEXTS, st.sampled_from(["Subject: ", "user wrote: ", 'comment="', "header X-A: "]))
 def test_what_is_announced_as_somebody_elses_is_no_acceptance(line: str, before: str) -> None:
-    facts = said_by_line(Line(SEEN, False, "web", "app", before + line.replace("\n", " ")))  # noqa: FBT003
+    facts = said_by_line(Line(SEEN, False, "web", "app", before + line.replace("\n", " ")))
     assert not any(isinstance(fact, Accepted) for _, fact in facts)
 
 
@@ -154,7 +154,7 @@ DOCUMENTS = st.recursive(
 def test_any_document(value: object) -> None:
     check(orjson.dumps(value))
     if isinstance(value, dict):
-        said_by_document(value, Line(SEEN, False, "", "", ""))  # noqa: FBT003
+        said_by_document(value, Line(SEEN, False, "", "", ""))
 
 
 EXTRACTORS = tuple(

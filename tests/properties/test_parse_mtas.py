@@ -77,7 +77,7 @@ def test_damaged_lines(line: str, seen: int) -> None:
 
 @given(st.sampled_from(PROGRAMS), lines() | st.text(max_size=300), INSTANTS)
 def test_any_message_of_any_program(program: str, message: str, at: int) -> None:
-    line = Line(at, False, "mx1", program, message)  # noqa: FBT003
+    line = Line(at, False, "mx1", program, message)
     for dialect in DIALECTS:
         if dialect.speaks(program):
             dialect.parse(line, frozenset({"out.shop.example"}))

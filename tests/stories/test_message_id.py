@@ -1,4 +1,4 @@
-"""A lost `250` is found again by the Message-ID (rule 10), and what a submission tells its SES mail (rules 9 and 11)."""
+"""A lost `250` is found again by the Message-ID (rule 10); what a submission tells its SES mail (rules 9 and 11)."""
 
 from __future__ import annotations
 

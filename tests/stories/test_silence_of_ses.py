@@ -1,4 +1,4 @@
-"""`accepted_not_delivered`: SES has the mail, and says nothing, or nothing final (DESIGN section 6, rules 2, 3 and 5)."""
+"""`accepted_not_delivered`: SES has the mail, and says nothing, or nothing final (section 6, rules 2, 3 and 5)."""
 
 from __future__ import annotations
 

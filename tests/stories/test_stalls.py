@@ -25,7 +25,7 @@ def lively(story, seconds: int = 60) -> None:
 
 
 def a_thousand_mails(*, stalled: bool) -> list[tuple[object, ...]]:
-    """A mail a second, one of which is lost. If the feed is stalled, all of its events come an hour and a half later."""
+    """A mail a second, one of which is lost. If the feed is stalled, all of its events come two hours later."""
     story = Story(policy=ALONE)
     lively(story, 5)
     mails = [story.mail() for _ in range(MANY)]

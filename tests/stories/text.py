@@ -13,10 +13,7 @@ ACCOUNT = "123456789012"
 
 def postfix(at: int, host: str, service: str, message: str, *, zone: bool = True) -> bytes:
     """A line as rsyslog ships it: with its zone, or (`zone=False`) by the old rule, where it is ahead of UTC by 9 h."""
-    if zone:
-        stamp = timestamp(at).removesuffix("Z") + "+00:00"
-    else:
-        stamp = _old_stamp(at + 9 * 3_600_000)
+    stamp = timestamp(at).removesuffix("Z") + "+00:00" if zone else _old_stamp(at + 9 * 3_600_000)
     return f"{stamp} {host} postfix/{service}[4711]: {message}".encode()
 
 

@@ -150,7 +150,7 @@ def _stripped(mail_id: str) -> str:
 
 
 def _nameless(document: dict[str, Any]) -> dict[str, Any]:
-    """A submission's id has the second of the line that was first published (rule 8), and its gaps' ids are made of it."""
+    """A submission's id has the second of the line that was first published (rule 8); its gaps' ids are made of it."""
     gaps = [{**gap, "gap_id": ""} for gap in document["gaps"]]
     found: dict[str, Any] = json.loads(_FIRST_SECOND.sub("", json.dumps({**document, "gaps": gaps})))
     return found

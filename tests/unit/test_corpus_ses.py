@@ -29,4 +29,4 @@ def test_all_of_them_in_one_record_say_what_each_says_alone():
     assert trouble is None
     assert together.facts == [fact for parsed in alone for fact in parsed.facts]
     assert together.ignored == sum(parsed.ignored for parsed in alone)
-    print(len(FILES), "files,", together.ignored, "ignored,", Counter(type(f).__name__ for _, f in together.facts))  # noqa: T201
+    print(len(FILES), "files,", together.ignored, "ignored,", Counter(type(f).__name__ for _, f in together.facts))

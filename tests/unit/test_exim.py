@@ -22,7 +22,6 @@ from service.parsing.smtp import SmtpContext, parse_smtp
 from service.parsing.syslog import Line
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 OLD, NEW = "1rhYzK-0002zm-2A", "1rhYzK-00000000bDE-2A7x"

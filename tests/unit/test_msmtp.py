@@ -10,7 +10,6 @@ from service.parsing.smtp import parse_smtp
 from service.parsing.syslog import Line
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"

@@ -10,7 +10,6 @@ from service.parsing.smtp import parse_smtp
 from service.parsing.syslog import Line
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 SESSION, MSG = "5df87c903d709659", "c405e39a"

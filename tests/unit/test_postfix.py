@@ -21,7 +21,6 @@ from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.syslog import Line
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 QID = "4A1B2C3D4E"

@@ -22,7 +22,6 @@ from service.parsing.smtp import parse_smtp
 from service.parsing.syslog import Line
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 QID, QID2 = "425C0Clli021951", "425C0Cmli021971"

@@ -11,7 +11,6 @@ from service.facts import Accepted, Cause, Closed, Deferred, Elsewhere, Fact, Qu
 from service.parsing.smtp import parse_smtp
 
 # Positional booleans stand for `floating` throughout.
-# ruff: noqa: FBT003
 
 AT = 1_709_640_000_000
 ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
@@ -111,6 +110,14 @@ def test_haraka_names_no_recipient_of_what_ses_took(
     assert facts_of(header + delivered()) == [(S, fact)]
 
 
+def test_haraka_without_an_id() -> None:
+    name = f"Q:-/{UUID}".encode()
+    assert facts_of(delivered(response="Ok")) == [
+        (name, Unconfirmed(AT, False, (), "Ok")),
+        (name, Closed(AT, False, "removed")),
+    ]
+
+
 def test_haraka_refused_for_good() -> None:
     name = f"Q:-/{UUID}".encode()
     reply = "501 Invalid RCPT TO address provided"
@@ -129,7 +136,6 @@ def test_haraka_refused_for_good() -> None:
     [
         delivered("mx.mail.example", "192.0.2.99", "2.0.0 Ok: queued as 4A1B2C3D4E"),
         delivered("mx.mail.example", "192.0.2.99", f"Ok {ODD_ID}"),
-        delivered(response="Ok"),
         f'[NOTICE] [{UUID}] [core] recipient <a@b> code=OK msg="" sender="{delivered()}"',
         f"[INFO] [{UUID}] [outbound] Temp failing x for 64 seconds: Upstream error: 454 Throttling failure: Daily",
         f"{HARAKA}recipient <a@b> deferred: 454 Throttling failure: Maximum sending rate exceeded.",

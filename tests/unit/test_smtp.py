@@ -105,7 +105,7 @@ def test_lines_that_a_container_runtime_cut_are_whole_again(tag: str) -> None:
 def test_the_header_in_the_text_wins_over_its_envelope() -> None:
     record = json({"message": LINE, "host": "agent", "timestamp": "2024-03-05T12:34:56Z", "appname": "tail"})
     parsed, _ = parse_smtp(record.encode(), SEEN)
-    assert parsed.facts == [(MX1, Closed(SEEN - 2000, True, "removed"))]  # noqa: FBT003
+    assert parsed.facts == [(MX1, Closed(SEEN - 2000, True, "removed"))]
 
 
 def test_without_a_header_the_envelope_dates_the_message_and_without_that_the_record() -> None:
@@ -118,7 +118,7 @@ def test_without_a_header_the_envelope_dates_the_message_and_without_that_the_re
 def test_a_zone_that_is_given_makes_stamps_exact() -> None:
     context = SmtpContext(zone=timezone(timedelta(hours=8)))
     parsed, _ = parse_smtp(LINE.encode(), SEEN, context)
-    assert parsed.facts == [(MX1, Closed(SEEN - 2000 - 8 * 3_600_000, False, "removed"))]  # noqa: FBT003
+    assert parsed.facts == [(MX1, Closed(SEEN - 2000 - 8 * 3_600_000, False, "removed"))]
 
 
 def test_further_relays_count_as_ses() -> None:

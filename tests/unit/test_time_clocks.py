@@ -12,7 +12,7 @@ NOW = 1_795_500_000_000
 
 def accepted(clock: int, stamp: int) -> Accepted:
     ses_id = f"0102{clock:012x}-76b6ee63-ad84-420f-8c29-90e54410372f-000000"
-    return Accepted(stamp, True, ("a@b.example",), ses_id, "mx1/4F2A00", "eu-west-1")  # noqa: FBT003
+    return Accepted(stamp, True, ("a@b.example",), ses_id, "mx1/4F2A00", "eu-west-1")
 
 
 def clocks(zone: int, *lines: int) -> HostClocks:

@@ -1,0 +1,107 @@
+"""A batch that ends within a line is held from that line on; a restart there loses and repeats nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from service.assembler import PATIENCE, Held
+from service.facts import Accepted, Reason, Source
+from service.intake import Intake
+from service.parsing.smtp import DEFAULT
+
+NOW = 1_709_640_000_000
+ID = "0100018e0e7c25e8-11112222-3333-4444-5555-666677778888-000000"
+LINE = (
+    "Mar  5 11:59:58 mx1 postfix/smtp[7]: 4A1B2C3D4E: to=<ann@shop.example>, "
+    f"relay=email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587, delay=1, dsn=2.0.0, status=sent (250 Ok {ID})"
+)
+STAMP = "2024-03-05T11:59:58.123456789Z stdout"
+
+
+@dataclass(frozen=True)
+class Record:
+    offset: int
+    value: bytes
+    timestamp: int = NOW
+    topic: str = "mail"
+    partition: int = 0
+    key: bytes | None = None
+
+
+def records(*texts: str, at: int = NOW) -> list[Record]:
+    return [Record(5 + n, text.encode(), at + n) for n, text in enumerate(texts)]
+
+
+def intake() -> Intake:
+    return Intake(Source.SMTP, lambda _: 0, DEFAULT, None)
+
+
+def facts(harvest):
+    return {
+        (name, fact): sighting
+        for names in harvest.fragments.values()
+        for name, known in names.items()
+        for fact, sighting in known.items()
+    }
+
+
+CUT = records("noise", f"{STAMP} P {LINE[:60]}", f"{STAMP} P {LINE[60:120]}", f"{STAMP} F {LINE[120:]}", "noise")
+
+
+def test_a_whole_batch_holds_nothing():
+    harvest = intake().take(CUT, NOW + 10)
+    assert harvest.hold_from is None
+    assert {type(fact) for _, fact in facts(harvest)} == {Accepted}
+    (sighting,) = set(facts(harvest).values())
+    assert (sighting.where, sighting.seen) == ("mail/0/6", NOW + 1)
+    assert (harvest.last_record_at, dict(harvest.results)) == (NOW + 4, {"facts": 1, "ignored": 2})
+
+
+@pytest.mark.parametrize("cut", range(len(CUT) + 1))
+def test_a_restart_anywhere_makes_the_same_facts(cut):
+    """What was not acknowledged is read again by another intake, which knows nothing of the first."""
+    expected = facts(intake().take(CUT, NOW + 10))
+    first = intake()
+    before = first.take(CUT[:cut], NOW + 10)
+    assert before.hold_from == (6 if 1 < cut < 4 else None)
+    again = cut if before.hold_from is None else before.hold_from - CUT[0].offset
+    after = intake().take(CUT[again:], NOW + 10)
+    assert facts(before) | facts(after) == expected
+    assert before.dead == after.dead == []
+    assert facts(before) | facts(first.take(CUT[cut:], NOW + 10)) == expected
+
+
+def test_an_empty_batch_still_holds_what_is_open():
+    reader = intake()
+    reader.take(CUT[:3], NOW + 10)
+    assert reader.take([], NOW + 10).hold_from is None
+    assert reader.held("mail", 0) == Held(6, NOW + 1)
+    reader.forget("mail", 0)
+    assert reader.held("mail", 0) is None
+
+
+def test_what_is_held_is_not_held_for_ever():
+    reader = intake()
+    reader.take([Record(6, f"{STAMP} P {LINE}".encode())], NOW)
+    assert facts(reader.waited("mail", 0, NOW + PATIENCE)) == {}
+    harvest = reader.waited("mail", 0, NOW + PATIENCE + 1)
+    assert {type(fact) for _, fact in facts(harvest)} == {Accepted}
+    assert reader.held("mail", 0) is None
+
+
+def test_the_pieces_of_a_line_that_cannot_be_read_are_all_dead_letters():
+    cut = records(f"{STAMP} P Mar  5 11:59:58 mx1 postfix/smtp[7]: 4A1B2C3D4E: to=<ann@", f"{STAMP} F shop, relay=")
+    harvest = intake().take(cut, NOW + 10)
+    assert [(dead.record, dead.why.reason) for dead in harvest.dead] == [
+        (record, Reason.UNPARSABLE_MAIL_LINE) for record in cut
+    ]
+    assert harvest.results["dead_letter"] == 2
+
+
+def test_ses_events_are_never_held():
+    reader = Intake(Source.SES, lambda _: 0, DEFAULT, None)
+    harvest = reader.take(records(f"{STAMP} P x"), NOW + 10)
+    assert harvest.hold_from is None
+    assert len(harvest.dead) == 1
