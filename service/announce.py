@@ -33,10 +33,13 @@ def update(book: Book, verdict: Verdict) -> list[tuple[str, GapState]]:
         if known.resolved_at is None and gap.resolved_at is not None and gap.resolution is not None:
             changes.append((gap_id, _end(known, gap.resolved_at, gap.resolution)))
     for gap_id, known in book.gaps.items():
-        if known.resolved_at is None and gap_id not in current:
-            resolution = _overtaken(known, verdict)
-            if resolution is not None:
-                changes.append((gap_id, _end(known, _learned_at(known, verdict), resolution)))
+        resolution = None if gap_id in current else _overtaken(known, verdict)
+        if resolution is None:
+            continue
+        if known.resolution is None:
+            changes.append((gap_id, _end(known, _learned_at(known, verdict), resolution)))
+        elif known.resolution is not Resolution.WINDOW_CLOSED:
+            known.resolution = resolution
     return changes
 
 

@@ -124,11 +124,9 @@ class Intake:
 
     def take(self, records: Iterable[Input], now: Instant) -> Harvest:
         """One batch of one partition. A record from the future is counted as now (rule 19)."""
-        records = list(records)
-        whole: Iterable[Input] = records
-        if self._source is Source.SMTP:
-            self._assembler, whole = self._assembler.take(records, now)
-        harvest = self._harvest(whole, now)
+        records, harvest = list(records), Harvest()
+        for record in self._assembled(records, now, harvest) if self._source is Source.SMTP else records:
+            self._read(record, now, harvest)
         if records:
             harvest.last_record_at = max(min(record.timestamp, now) for record in records)
             held = self.held(records[-1].topic, records[-1].partition)
@@ -138,7 +136,10 @@ class Intake:
     def waited(self, topic: str, partition: int, now: Instant) -> Harvest:
         """What was held of a partition of which nothing more has come until `now`, and was held for long enough."""
         self._assembler, ready = self._assembler.waited(topic, partition, now)
-        return self._harvest(ready, now)
+        harvest = Harvest()
+        for record in ready:
+            self._read(record, now, harvest)
+        return harvest
 
     def held(self, topic: str, partition: int) -> Held | None:
         """Where the oldest line begins that is still open: nothing from there on may be acknowledged or vouched for."""
@@ -148,11 +149,17 @@ class Intake:
         """The partition is another's now, or is read again from what was acknowledged."""
         self._assembler = self._assembler.without(topic, partition)
 
-    def _harvest(self, records: Iterable[Input], now: Instant) -> Harvest:
-        harvest = Harvest()
-        for record in records:
-            self._read(record, now, harvest)
-        return harvest
+    def _assembled(self, records: list[Input], now: Instant, harvest: Harvest) -> list[Input]:
+        """The records to parse. One at which the assembler fails must not stop the rest; they are taken singly then."""
+        try:
+            self._assembler, ready = self._assembler.take(records, now)
+        except Exception as bug:  # noqa: BLE001 as with a parser, there is none
+            if len(records) > 1:
+                return [each for record in records for each in self._assembled([record], now, harvest)]
+            harvest.dead.append(Dead(records[0], Unparsable(Reason.INTERNAL_ERROR, type(bug).__name__)))
+            harvest.results["dead_letter"] += 1
+            return []
+        return ready
 
     def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
         seen = min(record.timestamp, now)

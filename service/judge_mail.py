@@ -135,7 +135,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
         application=_first((d.application for d in described), (t.application for t in told)),
         message_id=_first((t.message_id for t in told), (d.message_id for d in described)),
         tags=next((d.tags for d in described if d.tags), ()),
-        submissions=tuple(sorted({a.submission for a in accepted_lines} | {t.submission for t in told})),
+        submissions=tuple(sorted(({a.submission for a in accepted_lines} | {t.submission for t in told}) - {""})),
         submitted=submitted,
         fates=fates,
         first_event=min((event.at for event in events), default=None),

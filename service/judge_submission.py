@@ -127,6 +127,7 @@ def read(life: Life, mail_id: str) -> Submission:
     legs: dict[str, Leg] = {}
     found: dict[str, tuple[str, ...]] = {}
     lost = _lost(life)
+    expected = min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0)
     sender, message_id, application, queued, ended = None, "", "", False, ""
     for fact, seen in life.facts:
         match fact:
@@ -138,7 +139,7 @@ def read(life: Life, mail_id: str) -> Submission:
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
                 ended = fact.how
-            case Answered() if fact.ses_id and _answer(legs, lost, fact):
+            case Answered() if fact.ses_id and _answer(legs, lost, expected, fact):
                 found[fact.ses_id] = fact.recipients
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
                 _attempt(legs, fact, seen)
@@ -157,7 +158,7 @@ def read(life: Life, mail_id: str) -> Submission:
         lost=lost,
         found=found,
         ended=bool(ended),
-        expected=min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0),
+        expected=expected,
     )
 
 
@@ -180,7 +181,8 @@ def _attempt(
     legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting
 ) -> None:
     end = _ENDS[type(fact)]
-    for address in fact.recipients or list(legs):
+    # What names nobody (an expired mail) is about those who were SES's business.
+    for address in fact.recipients or [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE]:
         leg = legs.setdefault(address, Leg())
         state = next_handoff(leg.state, end)
         if state is not leg.state or state is end is Handoff.DEFERRED:
@@ -195,17 +197,19 @@ def _entered(fact: Fact, seen: Sighting) -> Instant:
     return seen.seen if clock is None else min(clock, seen.seen)
 
 
-def _answer(legs: dict[str, Leg], lost: tuple[str, ...], fact: Answered) -> bool:
+def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: Answered) -> bool:
     """An id for those recipients of SES's mail that have none; whether it is of any use.
 
-    A recipient that SES refused stays refused, unless that was no more than a lost connection: whether somebody had
-    asked before the refusal came must not matter.
+    It may name recipients of whom no line has spoken, where the queue said that there are more. A recipient that SES
+    refused stays refused, unless that was no more than a lost connection: whether somebody had asked before the refusal
+    came must not matter.
     """
+    spoken_of, unsaid = list(legs), not legs or len(legs) < expected
     useful = not legs and not fact.recipients
-    for address in list(legs) or fact.recipients:
-        leg = legs.get(address, Leg())
-        if fact.recipients and address not in fact.recipients:
+    for address in fact.recipients or spoken_of:
+        if address not in legs and not unsaid:
             continue
+        leg = legs.get(address, Leg())
         useful = useful or address in lost
         if leg.state not in _SETTLED or (leg.state is Handoff.REFUSED and address in lost):
             legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
@@ -334,7 +338,7 @@ def _gap(sub: Submission, deadline: Instant, *, late: bool, silence_counts: bool
     accepted = [leg.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and not leg.found]
     if not refused_at and not late and not silence_counts:
         return None
-    opened = min([*refused_at, deadline] if late or silence_counts else refused_at)
+    opened = min([*refused_at, deadline])  # a refusal after the deadline ends no silence that had not been one
     over = not sub.missing and bool(sub.legs) and sub.complete
     if over and not late and not refused_at:
         return None

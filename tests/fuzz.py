@@ -203,11 +203,42 @@ WORDS = [
 ]
 
 
+VALUES: list[Any] = [None, True, 0, -1.5, 10**18, "", "x", "P", "true", [], {}, ["x"], {"a": {}}, [[1]], "\u2028"]
+
+
+def odd(chance: random.Random, value: Any) -> Any:
+    """The JSON value with another at some place in it, deep ones among them."""
+    if not isinstance(value, dict | list) or not value or not chance.randrange(4):
+        if not chance.randrange(20):
+            found: Any = 1
+            for _ in range(chance.choice((10, 260, 1000))):
+                found = {"a": found} if chance.randrange(2) else [found]
+            return found
+        return chance.choice(VALUES)
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    key = chance.choice(list(copy)) if isinstance(copy, dict) else chance.randrange(len(copy))
+    copy[key] = odd(chance, copy[key])
+    return copy
+
+
+def written(value: Any) -> bytes:
+    """JSON, however deep; Python's own writer stops at a thousand."""
+    try:
+        return json.dumps(value).encode()
+    except RecursionError:
+        return b"[" * 500 + b"]" * 500
+
+
 def mutated(chance: random.Random, pool: list[bytes]) -> bytes:
     """A seed, changed in up to eight places; or bytes."""
     if not chance.randrange(50):
         return chance.randbytes(chance.randrange(64))
     raw = bytearray(chance.choice(pool))
+    if raw.startswith(b"{") and not chance.randrange(3):
+        try:
+            return written(odd(chance, odd(chance, json.loads(raw))))[:MAX]
+        except ValueError:
+            pass
     for _ in range(chance.randrange(9)):
         at = chance.randrange(len(raw) + 1)
         end = min(len(raw), at + chance.choice((0, 0, 1, 2, 8, 40)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Batch: TypeAlias = list[dict[str, Any] | bytes | str | Unparsable]
 """What a batch holds: documents, bytes, text, and what could not be opened."""
 
-_CONTROLS: Final = frozenset({"CONTROL_MESSAGE"})  # CloudWatch Logs trying whether the destination can be reached
+_CONTROL: Final = "CONTROL_MESSAGE"  # CloudWatch Logs trying whether the destination can be reached
 _LABEL: Final = re.compile(r'([a-zA-Z_][\w.]{0,255}+)="((?:[^"\\]|\\.)*+)"').findall
 _PAIR: Final = 2
 
@@ -37,7 +37,7 @@ def records_in(document: dict[str, Any], unpacker: Unpacker) -> Batch | None:
 
 def _cloudwatch(document: dict[str, Any], _: Unpacker) -> Batch | None:
     """A subscription's batch: `{"messageType": "DATA_MESSAGE", "logStream": …, "logEvents": [{"message": …}]}`."""
-    if document.get("messageType") in _CONTROLS:
+    if document.get("messageType") == _CONTROL:
         return []
     events = document.get("logEvents")
     if not isinstance(events, list):
@@ -141,7 +141,7 @@ def _otlp_record(record: dict[str, Any]) -> dict[str, Any]:
     said = body if isinstance(body, dict) else {"message": body}
     at = record.get("timeUnixNano") or record.get("time_unix_nano") or record.get("observedTimeUnixNano")
     found = {**_attributes(record.get("attributes")), **said}
-    return found if at in {None, "0", 0} else {**found, "timestamp": at}
+    return {**found, "timestamp": at} if at and at != "0" else found
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -82,7 +82,11 @@ def whole(value: bytes, texts: list[str]) -> bytes:
     document[name] = _headed(said, texts) if _CRI(said) else "".join(texts)
     for key in [key for key in document if "partial" in key.lower()]:
         del document[key]
-    return orjson.dumps(document | {key: "F" for key in ("logtag", "_p") if key in document})
+    document |= {key: "F" for key in ("logtag", "_p") if key in document}
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # orjson reads what is nested deeper than it writes
+        return orjson.dumps({key: each for key, each in document.items() if not isinstance(each, dict | list)})
 
 
 def rejoined(lines: list[str]) -> list[str]:
@@ -160,9 +164,9 @@ def _text_of(document: dict[str, Any]) -> str:
 def _goes_on(document: dict[str, Any], text: str) -> bool:
     """Whether the shipper says so, or the runtime does."""
     tag = document.get("logtag", document.get("_p"))
-    if tag in {"P", "F"}:
+    if tag in ("P", "F"):
         return bool(tag == "P")
-    said = {key.lower().strip("_").removeprefix("container_"): str(value).lower() for key, value in _partials(document)}
+    said = {key.lower().strip("_").removeprefix("container_"): value for key, value in _partials(document)}
     if said:
         return said.get("partial_last") != "true" and "true" in (said.get("partial_message"), said.get("partial"))
     if "stream" not in document or text.endswith("\n") or len(text) < CHUNK // _CHARACTER:
@@ -170,10 +174,11 @@ def _goes_on(document: dict[str, Any], text: str) -> bool:
     return CHUNK - _CHARACTER < len(text.encode()) <= CHUNK
 
 
-def _partials(document: dict[str, Any]) -> list[tuple[str, Any]]:
+def _partials(document: dict[str, Any]) -> list[tuple[str, str]]:
     attributes = document.get("attrs")
     inner = list(attributes.items()) if isinstance(attributes, dict) else []
-    return [(key, value) for key, value in [*document.items(), *inner] if "partial" in key.lower()]
+    found = [(key, value) for key, value in [*document.items(), *inner] if "partial" in key.lower()]
+    return [(key, str(value).lower()) for key, value in found if isinstance(value, str | bool)]
 
 
 def _stream(document: dict[str, Any]) -> str:

@@ -317,7 +317,7 @@ class _Reader:
         """What a structured entry says as a whole, unless a mail server speaks in it."""
         if envelope and _parser(envelope.program):
             return []
-        if not self.context.extractors and not may_concern_mail(orjson.dumps(document).decode()):
+        if not self.context.extractors and not may_concern_mail(_written(document)):
             return []
         entry = entry_of(document)
         around = envelope or open_envelope({"message": "-", **entry}, self.seen, self.context.zone)
@@ -340,6 +340,14 @@ class _Reader:
         if envelope.program and (line is None or _parser(envelope.program) is not _parser(line.program)):
             return _bare(text, envelope, self.seen)
         return line and Line(line.at, line.floating, envelope.host, line.program, line.message)
+
+
+def _written(document: dict[str, Any]) -> str:
+    """The document as text; nothing where it is nested deeper than orjson writes (it reads four times as deep)."""
+    try:
+        return orjson.dumps(document).decode()
+    except TypeError:
+        return ""
 
 
 def _unfolded(text: str) -> Iterator[str]:

@@ -79,6 +79,8 @@ define(`confTO_QUEUERETURN', `12s')dnl
 define(`confTO_QUEUEWARN', `')dnl
 define(`confTO_DATAFINAL', `2s')dnl
 define(`confLOG_LEVEL', `10')dnl
+define(`confQUEUE_LA', `1000')dnl other tests may keep the machine busy
+define(`confREFUSE_LA', `1000')dnl
 define(`confSEPARATE_PROC', `True')dnl a connection that breaks must not put everybody else's mail off
 define(`confPID_FILE', `/var/run/sendmail.pid')dnl
 define(`STATUS_FILE', `/var/run/status')dnl

@@ -88,6 +88,7 @@ class Mta:
         self._log = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     @property
     def log(self) -> Path:
@@ -111,7 +112,6 @@ class Mta:
         if soon(self._first, START_SECONDS):
             self._guard = Guard('kill -s KILL "$0"', str(self._first()))
         if not soon(self._greets, START_SECONDS):
-            self.close()
             raise AssertionError(f"{self.name} did not start: {self.tail()}")
         return self
 
@@ -132,7 +132,12 @@ class Mta:
             return int((Path(f"/proc/{parent}/task/{parent}/children").read_text().split() or ["0"])[0])
         return 0
 
-    __enter__ = start
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -166,7 +171,8 @@ class Mta:
 
     def _copy_etc(self) -> None:
         etc = self.home / "etc"
-        shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+        with contextlib.suppress(shutil.Error):  # a file that went while we copied
+            shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
         (etc / "hosts").write_text(f"127.0.0.1 {RELAY} localhost mx1.mailgap.test\n{OTHER_ADDRESS} {OTHER}\n")
         for number, user in enumerate(self.users, _FIRST_ID):
             with (etc / "passwd").open("a") as users, (etc / "group").open("a") as groups:
@@ -177,7 +183,6 @@ class Mta:
         (etc / "ld.so.conf.d" / "mailgap.conf").write_text("".join(f"{path}\n" for path in sorted(libraries)))
 
     def _listen(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self.home / "log.socket"))
         (self.home / "log.socket").chmod(0o666)
         threading.Thread(target=self._receive, daemon=True).start()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SENDER = "shop@app.example"
 NEVER = "2099-01-01T00:00:00Z"
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 90.0
 FORGED = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
 
 # name of the story -> its recipients; the local part tells the stand-in what to do (see ses_endpoint).

@@ -1,4 +1,4 @@
-"""Facts for Hypothesis: arbitrary ones out of small pools, so that they meet; and whole mails as they might have gone."""
+"""Facts for Hypothesis: arbitrary ones out of small pools, so that they meet; and logs that are made of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _BY_NAME = {
     "sender_domain": st.sampled_from(("example.com", "")),
     "tags": st.sampled_from(((), (("team", "orders"),))),
 }
-KINDS = [kind for kind in typing.get_args(facts.Fact)]
+KINDS = typing.get_args(facts.Fact)
 
 
 def _of(kind: type) -> st.SearchStrategy[facts.Fact]:

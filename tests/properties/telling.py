@@ -61,7 +61,7 @@ EVENTS = (
 def stories(draw: st.DrawFn) -> Story:
     """A story of one to three mails, told in full: its last watermark is after every deadline."""
     story = Story(policy=draw(st.sampled_from(POLICIES)))
-    mails = [_mail(draw, story) for _ in range(draw(st.integers(1, 3)))]
+    mails = [_mail(draw, story, number) for number in range(draw(st.integers(1, 3)))]
     parts = [part for mail in mails for part in _parts(draw, story, mail)]
     first = [_beginning(draw, mail) for mail in mails]
     now = 1
@@ -98,15 +98,17 @@ def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail
     """Which of the first lines are there, and when they are read.
 
     How many recipients there are must be known before the first of them is spoken of, and at the end that there are no
-    more: a gap that has ended because nobody was left is not opened again for somebody who turns up (rule 3).
+    more: a gap that has ended because nobody was left is not opened again for somebody who turns up (rule 3). And that
+    it is a bounce notice must be known before its Message-ID is asked for anything.
     """
-    if len(mail.recipients) > 1:
+    if len(mail.recipients) > 1 or not mail.sender:
         return mail, SUBMISSIONS[0], 0
     return mail, draw(st.sampled_from(SUBMISSIONS)), draw(st.integers(0, 5))
 
 
-def _mail(draw: st.DrawFn, story: Story) -> Mail:
-    everybody = ("ann@example.com", "bob@example.org", "carl@example.net")
+def _mail(draw: st.DrawFn, story: Story, number: int) -> Mail:
+    # One Message-ID may stand for several mails, but not for several to one recipient: which is which, nobody can say.
+    everybody = [f"{name}-{number}@example.com" for name in ("ann", "bob", "carl")]
     return story.mail(
         *everybody[: draw(st.integers(1, 3))],
         sender=draw(st.sampled_from(("no-reply@shop.example", "no-reply@shop.example", ""))),

@@ -269,6 +269,16 @@ def test_the_open_lines_of_a_partition_are_bounded() -> None:
     assert len(assembler.rest()) == STREAMS
 
 
+@pytest.mark.parametrize("depth", [250, 300, 1000])
+@pytest.mark.parametrize("key", ["kubernetes", "partial_message", "logtag", "attrs", "x"])
+def test_documents_that_are_nested_deeper_than_can_be_written_are_survived(depth: int, key: str) -> None:
+    deep = f'{{"{key}":' * depth + "1" + "}" * depth
+    values = [f'{{"log":"{text}","_p":"{tag}","{key}":{deep}}}' for text, tag in (("a", "P"), ("b", "F"))]
+    assembler, ready = Assembler().take([record(value, n) for n, value in enumerate(values)], NOW)
+    for each in [*ready, *assembler.rest()]:
+        parse_smtp(each.value or b"", NOW)
+
+
 # -- laws ------------------------------------------------------------------------------------------------------------
 
 TAGS = st.sampled_from(["P", "F"])

@@ -164,6 +164,8 @@ def test_an_empty_batch_says_nothing(document: Any) -> None:
         {"messageType": "DATA_MESSAGE"},
         {"kinesis": "x"},
         {"streams": 3},
+        {"messageType": {}, "logEvents": {}},
+        {"messageType": []},
         {"resourceLogs": None},
     ],
 )
@@ -204,6 +206,12 @@ def test_batches_in_batches_come_to_an_end() -> None:
     assert parsed.facts == []
     _, trouble = parse_ses(document, SEEN)
     assert trouble is not None
+
+
+@pytest.mark.parametrize("at", [None, 0, "0", [], {}, [1], {"a": 1}, True, "x"])
+def test_a_time_that_is_none_leaves_the_records_own(at: Any) -> None:
+    record = {"timeUnixNano": at, "body": {"stringValue": LINE}}
+    assert said(otlp(record)) == [(MX1, AT)]
 
 
 def test_the_facts_of_a_packed_record_are_those_of_its_lines() -> None:

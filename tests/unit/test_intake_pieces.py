@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from service import assembler
 from service.assembler import PATIENCE, Held
 from service.facts import Accepted, Reason, Source
 from service.intake import Intake
+from service.parsing.pieces import piece_of
 from service.parsing.smtp import DEFAULT
 
 NOW = 1_709_640_000_000
@@ -98,6 +100,22 @@ def test_the_pieces_of_a_line_that_cannot_be_read_are_all_dead_letters():
         (record, Reason.UNPARSABLE_MAIL_LINE) for record in cut
     ]
     assert harvest.results["dead_letter"] == 2
+
+
+def test_a_record_at_which_the_assembler_fails_costs_no_other(monkeypatch):
+    """Rule 23; a bug that no test found yet."""
+
+    def fails(value, *, watched):
+        if value == b"poison":
+            raise ZeroDivisionError
+        return piece_of(value, watched=watched)
+
+    monkeypatch.setattr(assembler, "piece_of", fails)
+    poison = Record(9, b"poison", NOW + 2)
+    harvest = intake().take([*CUT[:3], poison, *CUT[3:]], NOW + 10)
+    assert [(dead.record, dead.why.reason) for dead in harvest.dead] == [(poison, Reason.INTERNAL_ERROR)]
+    monkeypatch.undo()
+    assert facts(harvest) == facts(intake().take(CUT, NOW + 10))
 
 
 def test_ses_events_are_never_held():
