@@ -107,6 +107,8 @@ class Mail(msgspec.Struct, frozen=True):
     submitted: Instant | None
     fates: dict[str, Fate]
     first_event: Instant | None
+    heard_of: bool
+    """SES has spoken of it, and be it by an event of which nothing but the mail could be understood."""
     logged: bool
     linked: bool
     """SES's events carry the mail's own Message-ID."""
@@ -139,6 +141,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
         submitted=submitted,
         fates=fates,
         first_event=min((event.at for event in events), default=None),
+        heard_of=bool(events or described),
         linked=any(d.message_id for d in described),
         logged=bool(accepted_lines or told),
         facts=_evidence(trail, offset, repeated),
@@ -245,8 +248,10 @@ def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:
     stream = stream_of(mail, policy)
     spoken = marks.of(Source.SES)
     judged = Source.SES in marks.configured
-    verdicts = [_unheard(mail, stream, marks, policy, spoken)] if mail.first_event is None else []
-    verdicts += _undelivered(mail, stream, marks, policy, spoken) if mail.first_event is not None else []
+    if mail.heard_of:
+        verdicts = _undelivered(mail, stream, marks, policy, spoken)
+    else:
+        verdicts = [_unheard(mail, stream, marks, policy, spoken)]
     gaps = [gap for found, _ in verdicts for gap in found] if judged else []
     held = judged and any(is_held for _, is_held in verdicts)
     gaps += _late_first_event(mail, stream, spoken, policy.grace)
@@ -351,8 +356,9 @@ def _due(mail: Mail, stream: Stream, policy: Policy, spoken: Instant, *, held: b
     if held:
         return (Due(spoken + max(policy.grace, SECOND), Source.SES),)
     first = mail.accepted + stream.deadlines.first_event
-    instants = {first} if mail.first_event is None or mail.first_event > first else set()
-    if mail.first_event is not None:
+    late = mail.first_event is not None and mail.first_event > first
+    instants = {first} if late or not mail.heard_of else set()
+    if mail.heard_of:
         for fate in mail.fates.values() if mail.fates else (Fate(),):
             last = stream.deadlines.delivery(mail.accepted, fate.expires)
             if fate.final_at is None or fate.final_at > last:

@@ -284,7 +284,7 @@ def well(sub: Submission, policy: Policy) -> bool:
     legs = sub.legs.values()
     deadline = sub.started_seen + policy.shortest_handoff
     return (
-        bool(legs)
+        len(legs) >= max(sub.expected, 1)
         and not sub.lost
         and all(
             leg.state is Handoff.ELSEWHERE

@@ -73,15 +73,18 @@ def _askers(trail: Trail) -> list[_Asker]:
 
 
 def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
-    """Nearest first. An SES mail has one asker; an asker may have several, each with recipients of its own."""
+    """Those who share a recipient before those who share but a domain, and of either the nearest first.
+
+    An SES mail has one asker; an asker may have several, each with recipients of its own.
+    """
     near = [
-        (distance, a, b)
+        (not (asker.recipients and link.recipients), distance, a, b)
         for a, asker in enumerate(askers)
         for b, link in enumerate(links)
         if (distance := _distance(asker, link, policy)) is not None
     ]
     taken: set[str] = set()
-    for _, a, b in sorted(near):
+    for *_, a, b in sorted(near):
         asker, link = askers[a], links[b]
         others = {address for other in asker.links for address in other.recipients}
         more = not asker.links or bool((asker.recipients - others).intersection(link.recipients))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -19,27 +20,28 @@ POLICIES = (
     parse_policy({"streams": [{"name": "otp", "match": {"configuration_set": "otp"}, "max_delivery": "30m"}]}),
 )
 PAUSES = (0, 0, 0, 1, 1, 2, 30, 8 * 60, 16 * 60, 3 * 3600)
+LATE = (0, 0, 0, 0, 5, 40 * 60)
 
-SUBMISSIONS = (
+BEGINNINGS = (
     lambda story, mail: story.submitted(mail),
     lambda story, mail: story.submitted(mail),
     lambda story, mail: story.started(mail),
     lambda story, mail: story.queued(mail),
     lambda story, _: story,
 )
-OF_THE_TAKEN = (
-    lambda story, mail, who: story.accepted(mail, *who),
-    lambda story, mail, who: story.accepted(mail, *who),
-    lambda story, mail, who: story.deferred(mail, *who, why=THROTTLED),
-    lambda story, mail, who: story.deferred(mail, *who, why=LOST),
-    lambda story, mail, who: story.unconfirmed(mail, *who),
-    lambda story, mail, _: story.elsewhere(mail, "dora@partner.example"),
+TAKEN = (
+    lambda story, mail: story.accepted(mail),
+    lambda story, mail: story.accepted(mail),
+    lambda story, mail: story.taken(mail).deferred(mail, why=LOST),
+    lambda story, mail: story.taken(mail).unconfirmed(mail),
+    lambda story, mail: story.taken(mail),  # the log breaks off
 )
-OF_THE_REFUSED = (
-    lambda story, mail, who: story.refused(mail, *who),
-    lambda story, mail, who: story.refused(mail, *who, why=TIMED_OUT),
-    lambda story, mail, who: story.deferred(mail, *who, why=TIMED_OUT),
+REFUSED = (
+    lambda story, mail: story.refused(mail),
+    lambda story, mail: story.refused(mail, why=TIMED_OUT),
+    lambda story, mail: story.deferred(mail, why=LOST),  # and SES had nothing of it
 )
+OTHERS = (lambda story, mail: story.elsewhere(mail),)
 EVENTS = (
     lambda story, mail, _: story.send(mail),
     lambda story, mail, _: story.send(mail, headers=False),
@@ -57,6 +59,26 @@ EVENTS = (
 )
 
 
+@dataclass
+class Part:
+    """Recipients who share a fate on the way to SES: deferred for a while, then this."""
+
+    mail: Mail
+    attempt: Callable[[Story, Mail], Story]
+    tried: bool = False
+
+    def goes_on(self, draw: st.DrawFn, story: Story) -> None:
+        """One more thing happens: until SES takes it there are only lines, and after that only events."""
+        if not self.tried and draw(st.booleans()):
+            story.deferred(self.mail, why=THROTTLED)
+        elif not self.tried:
+            self.tried = True
+            self.attempt(story, self.mail)
+        elif self.mail.ses_id:
+            who = draw(st.sets(st.sampled_from(self.mail.recipients)))
+            draw(st.sampled_from(EVENTS))(story, self.mail, sorted(who))
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
     """A story of one to three mails, told in full: its last watermark is after every deadline."""
@@ -65,33 +87,44 @@ def stories(draw: st.DrawFn) -> Story:
     parts = [part for mail in mails for part in _parts(draw, story, mail)]
     first = [_beginning(draw, mail) for mail in mails]
     now = 1
-    for step in range(draw(st.integers(1, 14))):
+    for step in range(draw(st.integers(1, 16))):
         now = min(now + draw(st.sampled_from(PAUSES)), 18 * 3600)
-        for mail, submit, when in first:  # the log begins with it, but may be shipped late
+        for mail, begin, when in first:  # the log begins with it, but may be shipped late
             if when == step:
-                submit(story.at("0s", read=f"{now}s"), mail)
+                begin(story.at("0s", read=f"{now}s"), mail)
         if step == 0:
             story.state()  # what is read after it comes after it
         if draw(st.integers(0, 4)) == 0:
             _watermark(draw, story, now)
             continue
-        late = draw(st.sampled_from((0, 0, 0, 0, 5, 40 * 60)))
-        story.at(f"{max(now - late, 1)}s", read=f"{now}s")
-        part, happenings = draw(st.sampled_from(parts))
-        who = draw(st.sets(st.sampled_from(part.recipients)))
-        draw(st.sampled_from(happenings))(story, part, sorted(who))
+        story.at(f"{max(now - draw(st.sampled_from(LATE)), 1)}s", read=f"{now}s")
+        draw(st.sampled_from(parts)).goes_on(draw, story)
     for mail in mails:
         if len(mail.recipients) > 1 or draw(st.booleans()):
             story.at(f"{now + 1}s").removed(mail)
     return story.watermark("36h")
 
 
-def _parts(draw: st.DrawFn, story: Story, mail: Mail) -> list[tuple[Mail, tuple[Callable[..., Story], ...]]]:
-    """Those recipients of whom SES takes a copy, and those whom it refuses: what it refused, it does not speak of."""
-    taken = mail.recipients[draw(st.sampled_from((0, 0, 0, 1, 2, 3))) :]
-    refused = [recipient for recipient in mail.recipients if recipient not in taken]
-    both = ((taken, OF_THE_TAKEN + EVENTS), (refused, OF_THE_REFUSED))
-    return [(story.part(mail, *some), happenings) for some, happenings in both if some]
+def _mail(draw: st.DrawFn, story: Story, number: int) -> Mail:
+    # One Message-ID may stand for several mails, but not to one recipient: which is which, nobody could say.
+    everybody = [f"{name}-{number}@example.com" for name in ("ann", "bob", "carl")]
+    return story.mail(
+        *everybody[: draw(st.integers(1, 3))],
+        sender=draw(st.sampled_from(("no-reply@shop.example", "no-reply@shop.example", ""))),
+        configuration_set=draw(st.sampled_from(("transactional", "otp", ""))),
+        message_id=draw(st.sampled_from((None, None, "", "the-same@app.shop.example"))),
+    )
+
+
+def _parts(draw: st.DrawFn, story: Story, mail: Mail) -> list[Part]:
+    """Those recipients of whom SES takes a copy, those whom it refuses, and those who are not its business."""
+    fates = (TAKEN, TAKEN, REFUSED, OTHERS)
+    chosen = {recipient: draw(st.sampled_from(fates)) for recipient in mail.recipients}
+    return [
+        Part(story.part(mail, *some), draw(st.sampled_from(fate)))
+        for fate in dict.fromkeys(fates)
+        if (some := [recipient for recipient, kind in chosen.items() if kind is fate])
+    ]
 
 
 def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail], Story], int]:
@@ -102,19 +135,8 @@ def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail
     it is a bounce notice must be known before its Message-ID is asked for anything.
     """
     if len(mail.recipients) > 1 or not mail.sender:
-        return mail, SUBMISSIONS[0], 0
-    return mail, draw(st.sampled_from(SUBMISSIONS)), draw(st.integers(0, 5))
-
-
-def _mail(draw: st.DrawFn, story: Story, number: int) -> Mail:
-    # One Message-ID may stand for several mails, but not for several to one recipient: which is which, nobody can say.
-    everybody = [f"{name}-{number}@example.com" for name in ("ann", "bob", "carl")]
-    return story.mail(
-        *everybody[: draw(st.integers(1, 3))],
-        sender=draw(st.sampled_from(("no-reply@shop.example", "no-reply@shop.example", ""))),
-        configuration_set=draw(st.sampled_from(("transactional", "otp", ""))),
-        message_id=draw(st.sampled_from((None, None, "", "the-same@app.shop.example"))),
-    )
+        return mail, BEGINNINGS[0], 0
+    return mail, draw(st.sampled_from(BEGINNINGS)), draw(st.integers(0, 5))
 
 
 def _watermark(draw: st.DrawFn, story: Story, now: int) -> None:
