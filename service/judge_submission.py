@@ -429,7 +429,7 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
         sub.mail_id,
         b"Q:" + sub.life.submission.encode(),
         domain(sub.sender or ""),
-        tuple(sorted(wanted)),
+        tuple(sorted(wanted)) if known else (),
         max([sub.started_seen, *lost]) + handoff + policy.grace,
     )
     return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()

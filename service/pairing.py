@@ -29,11 +29,13 @@ class _Asker(msgspec.Struct):
     until: Instant
     links: list[Linked]
     """What was found for it: several, if the mail server sent it in several transactions."""
+    blind: bool = False
+    """It does not know all of its recipients."""
 
     @property
     def answered(self) -> bool:
-        """All of its recipients have an id now."""
-        if not self.links:
+        """All of its recipients have an id now, as far as it knows them."""
+        if not self.links or (self.blind and not is_one_mail(self.asks[0].submission)):
             return False
         found = {address for link in self.links for address in link.recipients}
         return self.recipients <= found or any(not link.recipients for link in self.links)
@@ -69,6 +71,7 @@ def _askers(trail: Trail) -> list[_Asker]:
         asker.asks.append(ask)
         asker.recipients.update(ask.recipients)
         asker.until = max(asker.until, ask.until)
+        asker.blind = asker.blind or not ask.recipients
     return list(askers.values())
 
 
@@ -78,7 +81,7 @@ def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
     An SES mail has one asker; an asker may have several, each with recipients of its own.
     """
     near = [
-        (not (asker.recipients and link.recipients), distance, a, b)
+        (asker.recipients.isdisjoint(link.recipients), distance, a, b)
         for a, asker in enumerate(askers)
         for b, link in enumerate(links)
         if (distance := _distance(asker, link, policy)) is not None
@@ -87,7 +90,7 @@ def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
     for *_, a, b in sorted(near):
         asker, link = askers[a], links[b]
         others = {address for other in asker.links for address in other.recipients}
-        more = not asker.links or bool((asker.recipients - others).intersection(link.recipients))
+        more = not asker.links or asker.blind or bool((asker.recipients - others).intersection(link.recipients))
         # What an application says of its Message-ID is about the mail that its mail server may be asking for, too.
         exclusive = not is_one_mail(asker.asks[0].submission)
         if more and not (exclusive and link.ses_id in taken):
@@ -101,12 +104,11 @@ def _distance(asker: _Asker, link: Linked, policy: Policy) -> int | None:
     Many mails may bear one Message-ID, each to somebody else (FACTS section 4.2): the sender's domain decides only
     where the recipients of one side are not known.
     """
-    if asker.recipients and link.recipients:
-        related = not asker.recipients.isdisjoint(link.recipients)
-    elif not asker.recipients and not any(ask.sender_domain for ask in asker.asks):
-        related = is_one_mail(asker.asks[0].submission)  # an application may log its Message-ID and nothing else
-    else:
-        related = any(ask.sender_domain and ask.sender_domain == link.sender_domain for ask in asker.asks)
+    related = not asker.recipients.isdisjoint(link.recipients)
+    if not related and (asker.blind or not link.recipients):
+        domains = {ask.sender_domain for ask in asker.asks} - {""}
+        # An application may log its Message-ID and nothing else.
+        related = link.sender_domain in domains if domains else is_one_mail(asker.asks[0].submission)
     apart = [(abs(link.at - ask.at), max(ask.until - ask.at, policy.grace)) for ask in asker.asks]
     return min((distance for distance, window in apart if related and distance <= window), default=None)
 

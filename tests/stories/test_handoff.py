@@ -154,6 +154,37 @@ def test_expired_after_days_of_deferrals(story):
     story.at("120h2s").expired(mail).removed(mail).watermark("121h")
     assert story.outcomes(mail) == {ANN: "refused", BOB: "refused"}
     assert story.announced() == ["opened unreachable"]
+    assert story.document(mail)["gaps"][0]["opened_at"] == "2026-07-27T12:15:01.000Z"
+
+
+def test_a_refusal_after_the_deadline_does_not_move_the_beginning_of_the_silence(story):
+    """Whether both are read at once or hours apart: there was no id when there should have been one."""
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").deferred(mail).at("3h").refused(mail).removed(mail).watermark("4h")
+    (gap,) = story.document(mail)["gaps"]
+    assert (gap["cause"], gap["opened_at"]) == ("rate_exceeded", "2026-07-27T12:15:01.000Z")
+    assert story.cause(mail) == "unverified_identity"
+
+
+def test_the_lines_of_two_recipients_are_shipped_late_one_by_one(story):
+    """The first was accepted in time; the gap must not end before the second, who was refused, is known."""
+    mail = story.mail(ANN, BOB)
+    rest = story.part(mail, ANN)
+    story.at("0s").submitted(mail).at("1s").taken(rest).at("2s").send(rest).delivery(rest).watermark("20m")
+    assert story.gaps(mail) == ["silent: open"]
+    story.at("1s", read="40m").accepted(rest)
+    assert story.gaps(mail) == ["silent: open"]
+    story.at("1s", read="40m").refused(mail, BOB).watermark("45m").at("2s", read="50m").removed(mail).watermark("1h")
+    assert len(story.announced()) == 1
+    assert [r["address"] for r in story.submission(mail)["recipients"]] == [BOB]
+
+
+def test_an_attempt_after_an_acceptance_takes_no_id_away(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").accepted(mail).at("2s").deferred(mail).removed(mail)
+    story.at("3s").send(mail).delivery(mail).watermark("20h")
+    assert (story.announced(), story.unpublished(mail), story.outcome(mail)) == ([], True, "delivered")
+    assert story.document(mail)["queue_ids"] == [mail.submission]
 
 
 def test_an_operator_puts_a_refused_mail_back_and_it_is_accepted(story):

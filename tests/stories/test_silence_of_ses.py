@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.facts import Source
+from service.facts import Sent, Source
+from service.facts_record import FactsRecord
 from service.policy import parse_policy
 from tests.stories.story import BEGIN, after
 
@@ -75,6 +76,18 @@ def test_a_send_from_before_the_deadline_that_was_on_its_way_too_long(story):
     mail = story.mail()
     story.at("1s").accepted(mail).watermark("20m").at("2s", read="40m").send(mail).watermark("50m")
     assert story.gaps(mail) == ["no_events ann@example.com: event_arrived"]
+
+
+def test_an_event_that_cannot_be_understood_is_not_silence(story):
+    """Its record is among the dead letters, and SES has spoken: what is missing is how it ended."""
+    mail = story.mail()
+    story.at("1s").accepted(mail).at("2s").send(mail)
+    said = story.log[-1].fragments
+    story.log[-1] = FactsRecord([(name, [i for i in items if not isinstance(i[0], Sent)]) for name, items in said])
+    story.watermark("20m")
+    assert story.announced() == []
+    story.watermark("14h5m")
+    assert story.announced() == ["opened sent_then_silent ann@example.com"]
 
 
 def test_sent_and_then_silent(story):
