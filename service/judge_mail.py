@@ -35,12 +35,12 @@ from service.facts import (
     Told,
     message_id_name,
 )
-from service.judge_submission import zone
 from service.lifecycle import Signal, after, signal
 from service.parsing.addresses import domain
 from service.parsing.ses_id import accepted_at, id_clock
 from service.parsing.ses_id import region as region_of
 from service.policy import Attributes, Policy, Stream
+from service.submission import zone
 from service.trail import Trail, in_order, order
 from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from service.contract.enums import GapKind, Outcome, Resolution
 from service.facts import (
     SECOND,
@@ -16,34 +14,24 @@ from service.facts import (
     Answered,
     Asked,
     Cause,
-    Closed,
     Deferred,
-    Elsewhere,
     Fact,
-    Identified,
     Instant,
-    Queued,
     Refused,
-    Sighting,
     Source,
-    Started,
     Told,
     Unconfirmed,
     message_id_name,
     ses_name,
 )
-from service.lifecycle import Handoff, next_handoff
-from service.lives import Life
+from service.lifecycle import Handoff
 from service.parsing.addresses import domain
-from service.parsing.ses_id import id_clock
 from service.policy import Attributes, Policy, Stream
+from service.submission import Leg, Submission, is_lost
 from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
 
 if TYPE_CHECKING:
     from service.watermarks import Watermarks
-
-ZONE_STEP: Final = 15 * 60 * 1000
-"""Every zone on Earth is a multiple of this away from UTC."""
 
 _OUTCOMES: Final = {
     Handoff.PENDING: Outcome.PENDING,
@@ -53,176 +41,6 @@ _OUTCOMES: Final = {
 }
 _SPEAKS_TO_SES: Final = (Accepted, Deferred, Refused)
 """Lines that name SES's endpoint, and so its region."""
-_ENDS: Final = {
-    Accepted: Handoff.ACCEPTED,
-    Deferred: Handoff.DEFERRED,
-    Refused: Handoff.REFUSED,
-    Unconfirmed: Handoff.UNCONFIRMED,
-    Elsewhere: Handoff.ELSEWHERE,
-}
-
-
-_SETTLED: Final = frozenset({Handoff.ACCEPTED, Handoff.ELSEWHERE, Handoff.REFUSED})
-
-
-class Leg(msgspec.Struct):
-    """One recipient on the way to SES. `at` is when the state was entered, by record time."""
-
-    state: Handoff = Handoff.PENDING
-    at: Instant = 0
-    fact: Fact | None = None
-    ses_id: str = ""
-    found: bool = False
-    refused_at: Instant | None = None
-
-
-class Submission(msgspec.Struct, frozen=True):
-    """What a life's lines add up to. Times named `_seen` are record times; the others are the log's, corrected."""
-
-    life: Life
-    mail_id: str
-    legs: dict[str, Leg]
-    sender: str | None
-    message_id: str
-    application: str
-    started_seen: Instant
-    asked_for: bool
-    """Something was handed over for sending: without it there is nothing to miss. (A mail that an operator has put
-    back into the queue goes on under another queue id.)"""
-    correction: int
-    lost: tuple[str, ...]
-    """Recipients of whom SES may have taken a copy whose id is known to be lost, whatever a later attempt brought."""
-    found: dict[str, tuple[str, ...]]
-    """The SES ids that its Message-ID found, and SES's recipients of each."""
-    ended: bool
-    """The mail server is done with it: no further line will come."""
-    expected: int
-    """How many recipients the queue said there are; 0 where no line said so."""
-
-    @property
-    def notice(self) -> bool:
-        """The mail server's own bounce notice (null sender): no application waits for it."""
-        return self.sender == ""
-
-    @property
-    def missing(self) -> list[str]:
-        """Recipients without an SES id, whose business it is."""
-        return [a for a, leg in self.legs.items() if leg.state not in (Handoff.ACCEPTED, Handoff.ELSEWHERE)]
-
-    @property
-    def complete(self) -> bool:
-        """As far as one can know, no recipient is left of whom no line has spoken yet."""
-        return self.ended or len(self.legs) >= self.expected
-
-    @property
-    def in_flight(self) -> bool:
-        """Another line must come: an attempt, or what became of one."""
-        if self.notice or not self.asked_for or self.ended:
-            return False
-        return not self.legs or any(self.legs[address].state is not Handoff.REFUSED for address in self.missing)
-
-
-def read(life: Life, mail_id: str) -> Submission:
-    """Adds up a life's facts."""
-    legs: dict[str, Leg] = {}
-    found: dict[str, tuple[str, ...]] = {}
-    lost = _lost(life)
-    expected = min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0)
-    sender, message_id, application, queued, ended = None, "", "", False, ""
-    for fact, seen in life.facts:
-        match fact:
-            case Started():
-                application = application or fact.application
-            case Identified():
-                message_id = message_id or fact.message_id
-            case Queued():
-                sender, queued = fact.sender if sender is None else sender, True
-            case Closed():
-                ended = fact.how
-            case Answered() if fact.ses_id and _answer(legs, lost, expected, fact):
-                found[fact.ses_id] = fact.recipients
-            case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
-                _attempt(legs, fact, seen)
-    lines = [(fact, seen.seen) for fact, seen in life.facts if not isinstance(fact, Answered)]
-    attempts = [seen for fact, seen in lines if type(fact) in _ENDS]
-    return Submission(
-        life,
-        mail_id,
-        legs,
-        sender,
-        message_id,
-        application,
-        started_seen=min(attempts or [seen for _, seen in lines]),
-        asked_for=ended != "requeued" and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
-        correction=correction(life),
-        lost=lost,
-        found=found,
-        ended=bool(ended),
-        expected=expected,
-    )
-
-
-def correction(life: Life) -> int:
-    """What a stamp without a zone must be moved by: SES's own clock settles it, else the record's timestamp."""
-    floating = [(fact, seen) for fact, seen in life.facts if getattr(fact, "floating", False)]
-    for fact, _ in floating:
-        clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
-        if clock is not None:
-            return zone(clock - fact.at)
-    return zone(min((seen.seen - fact.at for fact, seen in floating), key=abs, default=0))
-
-
-def zone(difference: int) -> int:
-    """The nearest distance that a zone can have."""
-    return round(difference / ZONE_STEP) * ZONE_STEP
-
-
-def _attempt(
-    legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting
-) -> None:
-    end = _ENDS[type(fact)]
-    # What names nobody (an expired mail) is about those who were SES's business.
-    for address in fact.recipients or [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE]:
-        leg = legs.setdefault(address, Leg())
-        state = next_handoff(leg.state, end)
-        if state is not leg.state or state is end is Handoff.DEFERRED:
-            entered = _entered(fact, seen)
-            refused = entered if end is Handoff.REFUSED else leg.refused_at
-            legs[address] = Leg(state, entered, fact, getattr(fact, "ses_id", ""), refused_at=refused)
-
-
-def _entered(fact: Fact, seen: Sighting) -> Instant:
-    """Record time, but an acceptance is dated by SES's own clock, however late its line was shipped."""
-    clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
-    return seen.seen if clock is None else min(clock, seen.seen)
-
-
-def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: Answered) -> bool:
-    """An id for those recipients of SES's mail that have none; whether it is of any use.
-
-    It may name recipients of whom no line has spoken, where the queue said that there are more. A recipient that SES
-    refused stays refused, unless that was no more than a lost connection: whether somebody had asked before the refusal
-    came must not matter.
-    """
-    spoken_of, unsaid = list(legs), not legs or len(legs) < expected
-    useful = not legs and not fact.recipients
-    for address in fact.recipients or spoken_of:
-        if address not in legs and not unsaid:
-            continue
-        leg = legs.get(address, Leg())
-        useful = useful or address in lost
-        if leg.state not in _SETTLED or (leg.state is Handoff.REFUSED and address in lost):
-            legs[address] = Leg(Handoff.ACCEPTED, fact.at, fact, fact.ses_id, found=True)
-            useful = True
-    return useful
-
-
-def _lost(life: Life) -> tuple[str, ...]:
-    return tuple(sorted({a for fact, _ in life.facts if _is_lost(fact) for a in getattr(fact, "recipients", ())}))
-
-
-def _is_lost(fact: Fact) -> bool:
-    return isinstance(fact, Unconfirmed) or (isinstance(fact, Deferred | Refused) and fact.cause is Cause.AMBIGUOUS)
 
 
 def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
@@ -423,7 +241,7 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
     half = sub.started_seen + handoff // 2
     if not sub.lost and marks.of(Source.SMTP) < half:
         return None, (Due(half, Source.SMTP),)
-    lost = [seen.seen for fact, seen in sub.life.facts if _is_lost(fact)]
+    lost = [seen.seen for fact, seen in sub.life.facts if is_lost(fact)]
     fact = Asked(
         _began(sub),
         sub.mail_id,

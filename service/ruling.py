@@ -22,6 +22,7 @@ from service.pairing import answers
 from service.parsing.addresses import domain
 from service.providers import provider
 from service.rows import Book, GapState, Row
+from service.submission import read
 from service.trail import Trail
 from service.watermarks import Watermarks
 
@@ -99,7 +100,7 @@ class Ruling:
 
     def _judge_life(self, row: Row, life: Life) -> Iterable[Due]:
         mail_id, book = _book(row, life)
-        sub = judge_submission.read(life, mail_id)
+        sub = read(life, mail_id)
         if book.untouched and judge_submission.well(sub, self.policy):
             self._tell(book, judge_submission.tells(sub))
             row.books[mail_id] = book
@@ -204,7 +205,7 @@ class Ruling:
             return judge_mail.judge(judge_mail.read(text, trail), self.marks, self.policy)
         for life in lives(text, trail):
             if _book(row, life)[0] == mail_id:
-                return judge_submission.judge(judge_submission.read(life, mail_id), self.marks, self.policy)
+                return judge_submission.judge(read(life, mail_id), self.marks, self.policy)
         return None
 
 

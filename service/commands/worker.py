@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import Failure, settings_of, settings_options
+from service.commands.common import settings_of, settings_options
 from service.commands.topics import run_or_fail
 from service.edges import topics as kafka
 from service.edges.http import HttpServer
@@ -88,10 +88,7 @@ def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions
     apps = [make[role]() for role in roles]
     server = HttpServer(settings.http_bind, alive=lambda: not_alive(apps), ready=lambda: not_ready(apps))
     logging.getLogger("mailgap.worker").info("starting %s with %d shards", " and ".join(roles), partitions)
-    try:
-        return run_apps(apps, [Http(server)])
-    except OSError as error:
-        raise Failure(f"cannot listen on {settings.http_bind[0]}:{settings.http_bind[1]}: {error.strerror}") from error
+    return run_apps(apps, [Http(server)])
 
 
 def not_alive(apps: list[App]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from service.facts import HOUR, MINUTE, SECOND, Accepted, Fact, Instant, Parsed
-from service.judge_submission import zone
 from service.parsing.ses_id import id_clock
+from service.submission import zone
 
 TRUSTED: Final = 5 * SECOND
 """A smaller difference is the stamp's own coarseness and the round trip to SES, and is not corrected."""
@@ -62,10 +62,6 @@ class HostClocks:
         recent = self._seen.setdefault(host, deque(maxlen=RECENT))
         recent.append(shown.difference)
         self._correction[host] = _correction(int(median(recent)))
-
-    def knows(self, host: str) -> bool:
-        """Whether an acceptance has shown this host's clock."""
-        return host in self._correction
 
     def corrected(self, host: str, at: Instant) -> Instant:
         """The instant by SES's clock, as far as the host's lines have shown it."""

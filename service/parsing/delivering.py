@@ -7,7 +7,7 @@ business. It never looks for the reply in a line: that is the dialect's, which k
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,8 @@ from service.facts import (
     Cause,
     Deferred,
     Elsewhere,
-    LineFact,
+    Fact,
+    Name,
     Refused,
     Unconfirmed,
     ses_name,
@@ -27,7 +28,10 @@ from service.parsing.replies import Relay, cause_of, is_strict_ses_id, names_ses
 from service.parsing.syslog import Line
 
 if TYPE_CHECKING:
-    from service.parsing.postfix import Facts
+    from service.facts import LineFact
+
+Facts: TypeAlias = list[tuple[Name, Fact]]
+"""What a line says, by name."""
 
 LONGEST_ADDRESS: Final = 998
 LONGEST_REPLY: Final = 1000

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Instant
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 # 16 characters, or 23 since 4.97.
 _ID: Final = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"

@@ -29,7 +29,7 @@ from service.parsing.syslog import Line
 
 if TYPE_CHECKING:
     from service.facts import Instant
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 _ID: Final = re.compile(r"[\w:.-]{8,128}").fullmatch
 _IP: Final = re.compile(r"[0-9A-Fa-f.:]{2,45}").fullmatch

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Fact, Instant, Name
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 _HEAD: Final = re.compile(r"\[[A-Z]{4,8}\] \[([0-9A-Za-z-]{8,64}(?:\.\d{1,6}){0,3})\] \[outbound\] ").match
 _BARE: Final = re.compile(

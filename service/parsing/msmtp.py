@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Instant
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 _BARE: Final = re.compile(
     r"([^\s:]{1,12} [ \d]?\d (?:\d{4} )?\d\d:\d\d:\d\d|\d{4}-\S{5,30}|\S{1,40} log info was:) (?=host=\S)"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Instant
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 _MESSAGE: Final = re.compile(
     r"[0-9a-f]{16} smtp (?:event=)?message (?:\S{1,320}+ ){0,4}?msgid=([0-9a-f]{8})(?: |$)"

@@ -14,30 +14,24 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from service.facts import (
-    Accepted,
-    Cause,
-    Closed,
-    Deferred,
-    Elsewhere,
-    Fact,
-    Identified,
-    LineFact,
-    Name,
-    Queued,
-    Refused,
-    Started,
-    Unconfirmed,
-    ses_name,
-    submission_name,
-)
+from service.facts import Cause, Closed, Identified, Queued, Refused, Started
 from service.parsing.addresses import address
-from service.parsing.replies import Relay, cause_of, is_strict_ses_id, names_ses, relay_of, ses_id_in
+from service.parsing.delivering import (
+    LONGEST_ADDRESS,
+    LONGEST_REPLY,
+    Attempt,
+    Facts,
+    elsewhere,
+    one,
+    put_off,
+    refused,
+    taken,
+)
+from service.parsing.replies import relay_of
 
 if TYPE_CHECKING:
     from service.parsing.syslog import Line
 
-Facts: TypeAlias = list[tuple[Name, Fact]]
 Speaker: TypeAlias = Callable[["Line", str, str, frozenset[str]], Facts | None]
 """(line, submission, what follows the queue id, relays that lead to SES) -> facts; None: it could not be understood."""
 
@@ -51,9 +45,7 @@ _STATUS: Final = re.compile(
 _QUOTED: Final = re.compile(r'to=<"(?:[^"\\]|\\.)*+"(?=@)', re.DOTALL).match
 _QUEUED: Final = re.compile(r">, size=\d+, nrcpt=(\d{1,9})").search
 
-_LONGEST_ADDRESS: Final = 998
 _LONGEST_MESSAGE_ID: Final = 998
-_LONGEST_REPLY: Final = 1000
 
 _NOT_DELIVERIES: Final = frozenset({"deliverable", "undeliverable", "undeliverable-but-not-cached"})  # address probes
 _DISCARDS: Final = ("reject: ", "discard: ", "milter-discard: ", "milter-reject: ")
@@ -120,17 +112,13 @@ def _is_damaged(message: str) -> bool:
 _WORDS: Final = frozenset({"NOQUEUE", "info", "warning", "error", "fatal", "panic"})
 
 
-def _one(submission: str, fact: LineFact) -> Facts:
-    return [(submission_name(submission), fact)]
-
-
 # -- taking mail in --------------------------------------------------------------------------------------------------
 
 
 def _smtpd(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
     if not rest.startswith("client="):
         return []
-    return _one(submission, Started(line.at, line.floating, _client(rest.removeprefix("client="))))
+    return one(submission, Started(line.at, line.floating, _client(rest.removeprefix("client="))))
 
 
 def _client(text: str) -> str:
@@ -138,22 +126,22 @@ def _client(text: str) -> str:
     client = text.partition(", ")[0]
     _, behind, original = text.partition(", orig_client=")
     name, _, ip = (original.partition(", ")[0] if behind else client).partition("[")
-    return (ip.partition("]")[0] if name == "unknown" and ip else name)[:_LONGEST_ADDRESS]
+    return (ip.partition("]")[0] if name == "unknown" and ip else name)[:LONGEST_ADDRESS]
 
 
 def _pickup(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
     if not rest.startswith("uid="):
         return []
-    return _one(submission, Started(line.at, line.floating, rest.partition(" ")[0][:_LONGEST_ADDRESS]))
+    return one(submission, Started(line.at, line.floating, rest.partition(" ")[0][:LONGEST_ADDRESS]))
 
 
 def _cleanup(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
     if rest.startswith("message-id="):
         message_id = _without_brackets(rest.removeprefix("message-id="))
-        return _one(submission, Identified(line.at, line.floating, message_id)) if message_id else []
+        return one(submission, Identified(line.at, line.floating, message_id)) if message_id else []
     # A milter may reject one recipient; the mail goes on to the others.
     if rest.startswith(_DISCARDS) and not rest.startswith("milter-reject: RCPT"):
-        return _one(submission, Closed(line.at, line.floating, "discarded"))
+        return one(submission, Closed(line.at, line.floating, "discarded"))
     return _way(line, submission, rest, relays)
 
 
@@ -169,7 +157,7 @@ def _without_brackets(header: str) -> str:
 
 def _qmgr(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
     if rest == "removed":
-        return _one(submission, Closed(line.at, line.floating, "removed"))
+        return one(submission, Closed(line.at, line.floating, "removed"))
     if rest.startswith("from=<"):
         return _from(line, submission, rest)
     return _way(line, submission, rest, relays)
@@ -179,11 +167,11 @@ def _from(line: Line, submission: str, rest: str) -> Facts | None:
     queued = _QUEUED(rest)
     if queued:
         sender = rest[len("from=<") : queued.start()]
-        return _one(submission, Queued(line.at, line.floating, address(sender)[:_LONGEST_ADDRESS], int(queued[1])))
+        return one(submission, Queued(line.at, line.floating, address(sender)[:LONGEST_ADDRESS], int(queued[1])))
     _, given_up, reply = rest.rpartition(">, status=")
     if given_up and reply.startswith(("expired", "force-expired")):
         # What kept it from being sent is in the earlier `deferred`; this says only that there will be no more tries.
-        return _one(submission, Refused(line.at, line.floating, (), Cause.OTHER_REFUSAL, reply[:_LONGEST_REPLY]))
+        return one(submission, Refused(line.at, line.floating, (), Cause.OTHER_REFUSAL, reply[:LONGEST_REPLY]))
     return None
 
 
@@ -192,7 +180,7 @@ _BY_HAND: Final = {"removed": "deleted", "requeued": "requeued"}
 
 def _postsuper(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
     how = _BY_HAND.get(rest)
-    return _one(submission, Closed(line.at, line.floating, how)) if how else []
+    return one(submission, Closed(line.at, line.floating, how)) if how else []
 
 
 # -- deliveries ------------------------------------------------------------------------------------------------------
@@ -200,24 +188,22 @@ def _postsuper(line: Line, submission: str, rest: str, _: frozenset[str]) -> Fac
 
 def _smtp(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
     """The SMTP client, which alone speaks with SES."""
-    status = _status(rest)
-    if not isinstance(status, _Status):
-        return status
-    relay = relay_of(status.relay, relays)
-    if status.status == "sent":
-        return _sent(line, submission, status, relay)
-    return _not_sent(line, submission, status, relay, relays)
+    return _delivery(line, submission, rest, relays, taken)
 
 
 def _way(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
     """Agents that speak for a delivery that was not tried: `error`, and with no agent at all `qmgr` and `cleanup`."""
+    return _delivery(line, submission, rest, relays, elsewhere)
+
+
+def _delivery(
+    line: Line, submission: str, rest: str, relays: frozenset[str], sent: Callable[[Attempt], Facts]
+) -> Facts | None:
     status = _status(rest)
     if not isinstance(status, _Status):
         return status
-    relay = relay_of(status.relay, relays)
-    if status.status == "sent":
-        return _gone(line, submission, status, relay)
-    return _not_sent(line, submission, status, relay, relays)
+    attempt = _attempt(line, submission, status, relays)
+    return sent(attempt) if status.status == "sent" else _not_sent(attempt, status.status, relays)
 
 
 def _local(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
@@ -225,7 +211,7 @@ def _local(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Fa
     status = _status(rest)
     if not isinstance(status, _Status):
         return status
-    return _gone(line, submission, status, relay_of(status.relay, relays))
+    return elsewhere(_attempt(line, submission, status, relays))
 
 
 def _unnamed(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
@@ -283,14 +269,14 @@ def _status(rest: str) -> _Status | Facts | None:
     if found is None or (not quoted and _repeats(rest, found.end())):
         return None
     recipient = _recipient(rest[: found.start()], start)
-    if not recipient or len(recipient) > _LONGEST_ADDRESS:
+    if not recipient or len(recipient) > LONGEST_ADDRESS:
         return None
     if found[2] in _NOT_DELIVERIES:
         return []
     text = rest[found.end() :].strip()
     whole = text.startswith("(") and text.endswith(")")
     text = text[1:-1] if whole else text.removeprefix("(")
-    return _Status(recipient, found[1], found[2].lower(), text[:_LONGEST_REPLY], whole)
+    return _Status(recipient, found[1], found[2].lower(), text[:LONGEST_REPLY], whole)
 
 
 def _looks_like_a_status(rest: str) -> bool:
@@ -310,45 +296,24 @@ def _recipient(text: str, start: int) -> str:
     return address(text.removeprefix("<").removesuffix(">"))
 
 
-def _sent(line: Line, submission: str, status: _Status, relay: Relay) -> Facts:
-    ses_id = _ses_id(status, relay)
-    if ses_id:
-        accepted = Accepted(line.at, line.floating, (status.recipient,), ses_id, submission, relay.region)
-        return [(submission_name(submission), accepted), (ses_name(ses_id), accepted)]
-    if relay.ses:
-        return _one(submission, Unconfirmed(line.at, line.floating, (status.recipient,), status.text))
-    return _gone(line, submission, status, relay)
-
-
-def _ses_id(status: _Status, relay: Relay) -> str:
-    """An id without SES's own form counts only in full, and only from SES or a proxy before it: others give ids too."""
-    ses_id = ses_id_in(status.text)
-    if (status.whole and not relay.elsewhere) or is_strict_ses_id(ses_id):
-        return ses_id
-    return ""
-
-
-def _gone(line: Line, submission: str, status: _Status, relay: Relay) -> Facts:
-    return _one(submission, Elsewhere(line.at, line.floating, (status.recipient,), relay.host))
-
-
 # With `relay=none` only the text says whom Postfix could not reach.
 _PEER: Final = re.compile(
     r"(?:connect to|connection with|conversation with|host) ([\w.-]{1,255}\[[^\]]{1,64}\])"
 ).search
 
 
-def _not_sent(line: Line, submission: str, status: _Status, relay: Relay, relays: frozenset[str]) -> Facts | None:
-    # A loopback or private address may be a proxy or a filter on the way to SES; a public host of another name is not.
+def _attempt(line: Line, submission: str, status: _Status, relays: frozenset[str]) -> Attempt:
+    relay = relay_of(status.relay, relays)
     peer = _PEER(status.text) if relay.host in {"none", ""} else None
     relay = relay_of(peer[1], relays) if peer else relay
-    if relay.elsewhere and not names_ses(status.text, relays):
-        return _gone(line, submission, status, relay)
-    cause, recipients = cause_of(status.text), (status.recipient,)
-    match status.status:
+    return Attempt(line, submission, (status.recipient,), relay, status.text, status.whole)
+
+
+def _not_sent(attempt: Attempt, status: str, relays: frozenset[str]) -> Facts | None:
+    match status:
         case "deferred" | "softbounce":
-            return _one(submission, Deferred(line.at, line.floating, recipients, cause, status.text, relay.region))
+            return put_off(attempt, relays)
         case "bounced":
-            return _one(submission, Refused(line.at, line.floating, recipients, cause, status.text, relay.region))
+            return refused(attempt, relays)
         case _:
             return None

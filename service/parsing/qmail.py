@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from service.facts import Instant
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
 
 _PROGRAM: Final = re.compile(r"qmail(?:-send)?").fullmatch
 _DELIVERY: Final = re.compile(r"(?:\d{9,11}\.\d{1,9} )?delivery (\d{1,10}): (success|failure|deferral): ").match

@@ -28,7 +28,7 @@ from service.parsing.delivering import (
 from service.parsing.replies import Relay, relay_of
 
 if TYPE_CHECKING:
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
     from service.parsing.syslog import Line
 
 _PROGRAM: Final = re.compile(r"sendmail(?:[-_]\w{1,32})?|sm-(?:mta|msp|client|que)[\w-]{0,32}").fullmatch

@@ -17,7 +17,7 @@ from service.parsing.delivering import NOBODY, Attempt, in_words_of_ses, one, pu
 from service.parsing.replies import names_ses, relay_of
 
 if TYPE_CHECKING:
-    from service.parsing.postfix import Facts
+    from service.parsing.delivering import Facts
     from service.parsing.syslog import Line
 
 _Reader = Callable[["Line", frozenset[str]], "Facts"]

@@ -26,6 +26,7 @@ from service.parsing.applications import (
     said_by_line,
 )
 from service.parsing.batches import records_in
+from service.parsing.delivering import Facts
 from service.parsing.documents import documents
 from service.parsing.envelopes import Envelope, open_envelope
 from service.parsing.exim import bare_exim, is_exim, parse_exim
@@ -35,7 +36,7 @@ from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
 from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
 from service.parsing.packed import GZIP, GZIP_IN_BASE64, Unpacker
 from service.parsing.pieces import rejoined
-from service.parsing.postfix import Facts, is_postfix, parse_postfix
+from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
 from service.parsing.simple_clients import is_simple, parse_simple

@@ -43,14 +43,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
 
     # What the topologies ask.
 
-    def committed_start(self, tp: TP) -> int | None:
-        """Where this generation began: the committed offset, else the first there is. None: not ours, or not yet."""
-        return self._at.started.get(tp)
-
-    def handed_over(self, tp: TP) -> int | None:
-        """The next offset to hand over; None where the partition is not ours, or not yet."""
-        return self._at.handed.get(tp)
-
     def settled(self, tp: TP) -> int | None:
         """The offset below which nothing is left to do: all of it was handed over, and the agent is done with it."""
         return self._at.settled(tp)
