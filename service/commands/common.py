@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +19,32 @@ class Failure(click.ClickException):
     """Something outside failed: one sentence, exit 1."""
 
     exit_code = 1
+
+
+class ManyPaths(click.Command):
+    """Takes several paths after one flag, as a shell expands them: `--smtp mail.log*` is `--smtp mail.log mail.log.1`.
+
+    What follows such a flag is a path until the next flag, so arguments of the command itself stand before it.
+    """
+
+    FLAGS = ("--smtp", "--ses")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Writes the flag before each of its paths, and lets Click do the rest."""
+        return super().parse_args(ctx, list(self._spelled_out(args)))
+
+    def _spelled_out(self, args: list[str]) -> Iterator[str]:
+        flag = ""
+        due = False  # the flag stands there, and its first path does not yet
+        for arg in args:
+            if arg.startswith("-") and arg != "-":
+                flag = arg if arg in self.FLAGS else ""
+                due = bool(flag)
+            elif flag and not due:
+                yield flag
+            else:
+                due = False
+            yield arg
 
 
 def printable(text: str) -> str:

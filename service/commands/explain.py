@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import Failure, printable, settings_of, settings_options
+from service.commands.common import Failure, ManyPaths, printable, settings_of, settings_options
 from service.commands.scan import judge_files
 from service.commands.topics import run_or_fail
 from service.edges.lookup import find, forms, matches
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-@click.command()
+@click.command(cls=ManyPaths)
 @click.argument("mail", metavar="ID")
-@click.option("--smtp", multiple=True, metavar="PATH", help="Mail log: a file, a folder, or - (may be repeated).")
-@click.option("--ses", multiple=True, metavar="PATH", help="SES events: a file, a folder, or - (may be repeated).")
+@click.option("--smtp", multiple=True, metavar="PATH...", help="Mail logs: files, folders, or -.")
+@click.option("--ses", multiple=True, metavar="PATH...", help="SES events: files, folders, or -.")
 @click.option("--as-of", metavar="TIME", help="RFC 3339; both have spoken until then. [default: their last word]")
 @click.option("--timezone", metavar="ZONE", help="Zone of log stamps without one. [default: as the SES ids show]")
 @settings_options("bootstrap_servers", "prefix", "policy_file", "addresses", "pseudonym_key_file")

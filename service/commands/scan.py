@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.commands.common import Failure, printable
+from service.commands.common import Failure, ManyPaths, printable
 from service.contract.wire import encode, timestamp
 from service.edges.gather import Gathered, Reject, Tally
 from service.edges.inputs import InputError, Raw, files
@@ -35,9 +35,9 @@ GAP_OPEN = 3
 PLAIN_WIDTH = 200
 
 
-@click.command()
-@click.option("--smtp", multiple=True, metavar="PATH", help="Mail log: a file, a folder, or - (may be repeated).")
-@click.option("--ses", multiple=True, metavar="PATH", help="SES events: a file, a folder, or - (may be repeated).")
+@click.command(cls=ManyPaths)
+@click.option("--smtp", multiple=True, metavar="PATH...", help="Mail logs: files, folders, or -.")
+@click.option("--ses", multiple=True, metavar="PATH...", help="SES events: files, folders, or -.")
 @click.option("--as-of", metavar="TIME", help="RFC 3339; both have spoken until then. [default: their last word]")
 @click.option("--policy", "policy_file", metavar="FILE", help="Streams and deadlines (YAML).")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "html"]), default="table", show_default=True)

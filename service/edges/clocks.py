@@ -63,6 +63,10 @@ class HostClocks:
         recent.append(shown.difference)
         self._correction[host] = _correction(int(median(recent)))
 
+    def knows(self, host: str) -> bool:
+        """Whether an acceptance has shown this host's clock."""
+        return host in self._correction
+
     def corrected(self, host: str, at: Instant) -> Instant:
         """The instant by SES's clock, as far as the host's lines have shown it."""
         return at + self._correction.get(host, 0)

@@ -63,3 +63,15 @@ def test_a_recipient_is_found_by_the_address_under_its_pseudonym():
     document = msgspec.convert(record, Correlated)
     assert matches(document, forms("ada@mail.example", [hide]))
     assert not matches(document, forms("ada@mail.example"))
+
+
+def test_several_paths_may_follow_one_flag(tmp_path, log):
+    other = tmp_path / "other.log"
+    other.write_text(LINES.replace("4A1B2C3D4E", "5A1B2C3D4E").replace("0100019a", "0100019b"))
+    for name in ("4A1B2C3D4E", "5A1B2C3D4E"):
+        result = CliRunner().invoke(cli, ["explain", name, "--smtp", log, str(other), "--timezone", "UTC"])
+        assert result.exit_code == 0
+        assert name in result.output
+    result = CliRunner().invoke(cli, ["scan", "--smtp", log, str(other), "--ses", "-", "--format", "jsonl"], input="")
+    assert result.exit_code == 0
+    assert result.stdout.count('"mail_id"') == 2
