@@ -6,11 +6,10 @@ say why in one line. What does not stop in `STOP_BOUND` is left behind; Kafka un
 """
 
 import asyncio
-import importlib.util
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -32,22 +31,13 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
     that cannot be stopped in `STOP_BOUND` is ended from here.
     """
     _quiet(logging.WARNING)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner() as runner:
         code, stopped = runner.run(_live(list(apps), list(extra_services)))
         if not stopped:
             log.error("not stopped in %g s; ending the process as it is", STOP_BOUND)
             logging.shutdown()
             os._exit(code or 1)
     return code
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """A faster loop, uvloop's, where it is installed."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415  # optional
-
-    return uvloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
 
 
 def _quiet(level: int) -> None:
