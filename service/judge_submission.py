@@ -25,6 +25,7 @@ from service.facts import (
     ses_name,
 )
 from service.lifecycle import Handoff
+from service.lives import is_one_mail
 from service.parsing.addresses import domain
 from service.policy import Attributes, Policy, Stream
 from service.submission import Leg, Submission, is_lost
@@ -53,7 +54,15 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     held = due_past and sub.in_flight and _broke_off(sub, marks, policy)
     known_absent = not _joins(sub, marks, policy) or any(_is_absence(f) for f, _ in sub.life.facts)
     late = _late(sub, deadline)
-    gap = _gap(sub, deadline, late=late and past, silence_counts=due_past and not held and known_absent)
+    refusal = _refusal(sub)
+    certain = refusal is None or _is_no_notice(sub, refusal + policy.grace, marks)
+    gap = _gap(
+        sub,
+        deadline,
+        refusal=refusal if certain else None,
+        late=late and past,
+        silence_counts=due_past and not held and known_absent,
+    )
     ids = tuple(dict.fromkeys([*(leg.ses_id for leg in sub.legs.values() if leg.ses_id), *sub.found]))
     return Verdict(
         mail_id=sub.mail_id,
@@ -65,17 +74,34 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         sender=sub.sender or "",
         submitted_at=sub.life.facts[0][0].at + sub.correction,
         accepted_at=None,
-        recipients=tuple(_recipient(address, sub.legs[address], sub.correction) for address in sub.missing),
+        recipients=tuple(_recipient(a, sub.legs[a], sub.correction) for a in sub.missing if not sub.notice),
         gaps=(gap,) if gap else (),
         held=held,
         facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts if _is_evidence(f, sub)),
-        due=_due(deadline, marks, policy, held=held) if waiting or late else (),
+        due=(
+            *(_due(deadline, marks, policy, held=held) if waiting or late else ()),
+            *(() if certain or refusal is None else (Due(refusal + policy.grace, Source.SMTP),)),
+        ),
         ses_mails=ids,
         superseded_by=ids[0] if ids and not sub.missing and sub.complete else None,
         found=bool(sub.found),
         settled=not waiting and sub.complete,
-        worth_publishing=gap is not None or any(leg.state is Handoff.REFUSED for leg in sub.legs.values()),
+        worth_publishing=gap is not None,
     )
+
+
+def _refusal(sub: Submission) -> Instant | None:
+    return min((leg.refused_at for leg in sub.legs.values() if leg.refused_at is not None), default=None)
+
+
+def _is_no_notice(sub: Submission, until: Instant, marks: Watermarks) -> bool:
+    """An application waits for this mail: its sender is known, or the line that would name a null sender is not coming.
+
+    SES refuses the notice that a mail server writes of every mail that SES refused, so this decides about every second
+    refusal. The lines of one host come in order only where its log has one partition.
+    """
+    known = sub.sender is not None or is_one_mail(sub.life.submission)
+    return known or marks.complete or marks.of(Source.SMTP) >= until
 
 
 def _broke_off(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
@@ -148,18 +174,20 @@ def _late(sub: Submission, deadline: Instant) -> bool:
     return any(leg.state is Handoff.ACCEPTED and not leg.found and leg.at > deadline for leg in sub.legs.values())
 
 
-def _gap(sub: Submission, deadline: Instant, *, late: bool, silence_counts: bool) -> Gap | None:
+def _gap(
+    sub: Submission, deadline: Instant, *, refusal: Instant | None, late: bool, silence_counts: bool
+) -> Gap | None:
     """One gap a submission: from the first refusal or the deadline, to the instant when the last one had its id."""
     if sub.notice or not sub.asked_for:
         return None
-    refused_at = [leg.refused_at for leg in sub.legs.values() if leg.refused_at is not None]
-    accepted = [leg.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and not leg.found]
-    if not refused_at and not late and not silence_counts:
+    if refusal is None and not late and not silence_counts:
         return None
-    opened = min([*refused_at, deadline])  # a refusal after the deadline ends no silence that had not been one
+    # A refusal after the deadline ends no silence that had not been one.
+    opened = deadline if refusal is None else min(refusal, deadline)
     over = not sub.missing and bool(sub.legs) and sub.complete
-    if over and not late and not refused_at:
+    if over and not late and refusal is None:
         return None
+    accepted = [leg.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and not leg.found]
     return Gap(
         GapKind.SENT_NO_SES_ID,
         "handoff",

@@ -105,6 +105,11 @@ class Watermarks(msgspec.Struct):
     stalls: bool = True
     """Whether the stall rule applies; `scan --as-of` says that both sources have spoken, so there it does not."""
 
+    @property
+    def complete(self) -> bool:
+        """All that there is has been read (`scan`): a line that is not there is not coming."""
+        return self.fixed is not None
+
     def learn(self, statement: Watermark) -> None:
         """Folds a statement in; older statements about a partition change nothing."""
         for entry in statement.entries:

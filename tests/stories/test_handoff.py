@@ -216,12 +216,36 @@ def test_a_bounce_notice_makes_no_gap(story):
     assert story.announced() == []
 
 
-def test_a_mail_turns_out_to_be_a_bounce_notice(story):
-    """The line that says so was shipped late; what was announced is not left open for ever."""
+def test_a_refused_bounce_notice_is_nobodys_mail(story):
+    """SES takes no null sender, so every mail that it refuses brings a second refusal, which would be counted twice."""
     notice = story.mail("no-reply@shop.example", sender="")
-    story.at("1s").refused(notice)
+    story.at("0s").submitted(notice).at("1s").refused(notice).watermark("20h")
+    assert story.unpublished(notice)
+
+
+def test_a_refused_mail_whose_sender_is_not_known_yet(story):
+    """A host's lines may lie in several partitions. Only the one with the sender says whose mail this is."""
+    mail, notice = story.mail(), story.mail("no-reply@shop.example", sender="")
+    story.at("1s").refused(mail).refused(notice)
+    assert story.announced() == []
+    story.at("0s", read="2s").submitted(mail).submitted(notice).watermark("20h")
+    assert story.announced() == ["opened unverified_identity ann@example.com"]
+
+
+def test_a_refused_mail_whose_sender_is_never_known(story):
+    mail = story.mail()
+    story.at("1s").refused(mail).watermark("2m")
+    assert story.announced() == []
+    story.watermark("20h")
+    assert story.announced() == ["opened unverified_identity ann@example.com"]
+
+
+def test_a_mail_turns_out_to_be_a_bounce_notice(story):
+    """The line that says so was shipped very late; what was announced is not left open for ever."""
+    notice = story.mail("no-reply@shop.example", sender="")
+    story.at("1s").refused(notice).watermark("5m")
     assert story.announced() == ["opened unverified_identity no-reply@shop.example"]
-    story.at("0s", read="2s").submitted(notice).watermark("20h")
+    story.at("0s", read="6m").submitted(notice).watermark("20h")
     assert story.announced()[1:] == ["resolved unverified_identity no-reply@shop.example: late_evidence"]
 
 

@@ -125,17 +125,16 @@ class World:
     def truth(self, *, loosely: bool = False) -> dict[str, Any]:
         """Every mail's final record in normal form.
 
-        A submission's record that neither was refused nor had a gap is left out: whether it was ever published depends
-        on whether a gap that never was had been announced. `loosely`: nor does it matter which of its lines came first,
-        or whether a gap had been nobody's in particular before it was somebody's.
+        A submission's record without a gap is left out: whether it was ever published depends on whether a gap that
+        never was had been announced. `loosely`: nor does it matter which of its lines came first, or whether a gap had
+        been nobody's in particular before it was somebody's.
         """
         found = {}
         for key, document in self.documents.items():
             plain = normal_form(document)
             if loosely:
                 plain["gaps"] = [gap for gap in plain["gaps"] if gap["resolution"] != "recipients_known"]
-            refused = any(recipient["outcome"] == "refused" for recipient in plain["recipients"])
-            if plain["ses_message_id"] is None and not plain["gaps"] and not refused:
+            if plain["ses_message_id"] is None and not plain["gaps"]:
                 continue
             found[_stripped(key) if loosely else key] = _nameless(plain) if loosely else plain
         return found
