@@ -15,7 +15,7 @@ PYTEST ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all lint format kafka postfix mtas requirements clean
+.PHONY: help demo test test-all bench lint format kafka postfix mtas requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test that is 
 
 test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
 	$(BIN)/python -m pytest $(PYTEST)
+
+bench: $(VENV)/.dev ## how fast scan reads a million lines, and how much memory it takes
+	$(BIN)/python -m tests.bench.scan
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, and the direction of imports
 	$(BIN)/ruff check

@@ -8,7 +8,7 @@ from tests.properties.telling import stories
 from tests.stories.story import Story
 
 
-# A story is retold some fifty times, so an example takes a second: HYPOTHESIS_PROFILE=long tells a thousand stories.
+# A story is retold some fifty times: HYPOTHESIS_PROFILE=long tells a thousand stories in a minute.
 @settings(max_examples=settings.default.max_examples // 5)
 @given(stories())
 def test_any_story_ends_the_same_however_it_is_told(story: Story):
