@@ -12,7 +12,7 @@ from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Q
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
-from service.watermarks import ANY_SES, FeedNews, news_of
+from service.watermarks import ANY_SES, DOMAIN, FeedNews, news_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +47,7 @@ class Listener:
     def _line(self, name: Name, fact: Fact, sighting: Sighting) -> None:
         self._spoke("smtp:" + name[2:].partition(b"/")[0].decode(), sighting.seen)
         if isinstance(fact, Queued) and fact.sender:
-            self._spoke(f"domain:{domain(fact.sender)}", sighting.seen)
+            self._sends(domain(fact.sender), sighting.seen)
         elif isinstance(fact, Unconfirmed):
             self._waits(ANY_SES, sighting.seen)
 
@@ -64,6 +64,11 @@ class Listener:
     def _spoke(self, feed: str, at: Instant) -> None:
         spoken, waiting = self._counts.get(feed, (0, set()))
         self._counts[feed] = (max(spoken, at), waiting)
+
+    def _sends(self, sender_domain: str, at: Instant) -> None:
+        feed = DOMAIN + sender_domain
+        first, _ = self._counts.get(feed, (at, set()))
+        self._counts[feed] = (min(first, at), set())
 
     def _waits(self, feed: str, at: Instant) -> None:
         _, waiting = self._counts.setdefault(feed, (0, set()))

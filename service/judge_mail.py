@@ -110,6 +110,8 @@ class Mail(msgspec.Struct, frozen=True):
     heard_of: bool
     """SES has spoken of it, and be it by an event of which nothing but the mail could be understood."""
     logged: bool
+    templated: bool
+    """Sent with a template, so by SES's API: no mail server has a line of it."""
     linked: bool
     """SES's events carry the mail's own Message-ID."""
     facts: tuple[tuple[Instant, Fact, Sighting], ...]
@@ -144,6 +146,7 @@ def read(ses_id: str, trail: Trail) -> Mail:
         heard_of=bool(events or described),
         linked=any(d.message_id for d in described),
         logged=bool(accepted_lines or told),
+        templated=any(isinstance(event, RenderingFailed) for event in events),
         facts=_evidence(trail, offset, repeated),
     )
 
@@ -341,12 +344,12 @@ def delivery_feed(account: str, region: str, configuration_set: str) -> str:
 
 def _unlogged(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy) -> tuple[tuple[Gap, ...], tuple[Due, ...]]:
     """SES speaks of a mail that no log mentions; only for sender domains that the logs have spoken of (rule 17)."""
-    known = f"domain:{domain(mail.sender)}" in marks.feeds
-    if not policy.unlogged_send or mail.logged or Source.SMTP not in marks.configured:
+    if not policy.unlogged_send or mail.logged or mail.templated or Source.SMTP not in marks.configured:
         return (), ()
     deadline = mail.accepted + stream.deadlines.handoff
-    due = (Due(deadline + policy.grace, Source.SMTP),)
-    if not known or marks.of(Source.SMTP) < deadline + policy.grace:
+    until = deadline + policy.grace
+    due = (Due(until, Source.SMTP),)
+    if marks.of(Source.SMTP) < until or not marks.logged(domain(mail.sender), until):
         return (), due
     return (Gap(GapKind.UNLOGGED_SEND, "handoff", None, Cause.NO_LOG, deadline, deadline),), due
 

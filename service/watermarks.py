@@ -23,6 +23,8 @@ MIN_SAMPLE: Final = 2
 """One lost mail is never a stall, however small a shard's share of the mails is."""
 ANY_SES: Final = "ses:"
 """The feed of all SES events there are: what a mail waits for of which nobody knows where SES took it."""
+DOMAIN: Final = "domain:"
+"""Before a sender's domain: no feed, but news that the logs speak of it."""
 NEVER: Final = 0
 """The watermark of a source that is configured and has not spoken."""
 
@@ -32,7 +34,8 @@ class FeedNews(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `feed` is `smtp:<host>`, `ses:<region>` or `ses:<account>/<region>/<configuration set>#delivery`. `spoken` is the
     latest hand-off (by its own time) that the feed has spoken of; `waiting` are hand-offs that wait for the feed to
-    speak: when they were handed off, the latest of them. They may be repeated; that changes nothing.
+    speak: when they were handed off, the latest of them. They may be repeated; that changes nothing. Of a
+    `domain:<sender's domain>`, `spoken` is when a log first spoke of it.
     """
 
     feed: str
@@ -97,6 +100,8 @@ class Watermarks(msgspec.Struct):
 
     entries: dict[str, Entry] = msgspec.field(default_factory=dict)
     feeds: dict[str, Feed] = msgspec.field(default_factory=dict)
+    domains: dict[str, Instant] = msgspec.field(default_factory=dict)
+    """When a log first spoke of a sender's domain, by record time."""
     partitions: int = 1
     """How many shards share the hosts: a count of this shard's is a sample of all."""
     configured: tuple[Source, ...] = (Source.SMTP, Source.SES)
@@ -121,8 +126,19 @@ class Watermarks(msgspec.Struct):
     def hear(self, news: Iterable[FeedNews]) -> None:
         """Folds in news of feeds."""
         for item in news:
-            if item.feed in self.feeds or len(self.feeds) < MAX_FEEDS:
+            if item.feed.startswith(DOMAIN):
+                self._hear_domain(item.feed.removeprefix(DOMAIN), item.spoken)
+            elif item.feed in self.feeds or len(self.feeds) < MAX_FEEDS:
                 self.feeds.setdefault(item.feed, Feed()).learn(item)
+
+    def _hear_domain(self, domain: str, at: Instant) -> None:
+        if domain in self.domains or len(self.domains) < MAX_FEEDS:
+            self.domains[domain] = min(at, self.domains.get(domain, at))
+
+    def logged(self, domain: str, until: Instant) -> bool:
+        """Whether the logs had spoken of this sender's domain by then (rule 17): later lines change no verdict."""
+        first = self.domains.get(domain)
+        return first is not None and first <= until
 
     def of(self, source: Source) -> Instant:
         """Up to when the source has provably spoken: the least over all its partitions, `NEVER` if one is unheard."""

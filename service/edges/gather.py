@@ -139,8 +139,7 @@ class Gathered:
             return
         latest = self.tally.latest
         latest[source] = max(latest.get(source, 0), sighting.seen)
-        if self._as_of is None:  # else the stall rule does not apply, and nobody asks for news
-            self.listener.hear(parsed.facts, sighting)
+        self.listener.hear(parsed.facts, sighting)
         for name, fact in parsed.facts:
             self.add(name, fact, sighting)
 

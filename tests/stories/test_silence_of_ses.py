@@ -240,7 +240,25 @@ def test_an_unlogged_send_of_a_domain_that_logs_never_spoke_of(tell):
     assert story.announced() == []
 
 
+def test_a_template_that_failed_was_never_a_mail_servers_business(tell):
+    story = tell(policy=UNLOGGED)
+    logged, templated = story.mail(), story.mail()
+    story.at("0s").submitted(logged).accepted(logged).at("1s").delivery(logged)
+    story.at("2s").rendering_failure(templated).watermark("20h")
+    assert story.announced() == []
+
+
+def test_a_domain_that_logs_speak_of_only_later(tell):
+    """What is judged by then must not hang on when the later line is read."""
+    story = tell(policy=UNLOGGED)
+    early, logged = story.mail(), story.mail()
+    story.at("0s").send(early).at("1s").delivery(early)
+    story.at("3h").submitted(logged).accepted(logged).at("3h1s").delivery(logged).watermark("20h")
+    assert story.announced() == []
+
+
 def test_an_unlogged_send_is_off_by_default(story):
+    """A host whose log breaks off would otherwise make one of every mail that SES goes on speaking of."""
     logged, strange = story.mail(), story.mail()
     story.at("0s").submitted(logged).accepted(logged).at("1s").delivery(logged)
     story.at("2s").delivery(strange).watermark("20h")
