@@ -186,11 +186,15 @@ class Asked(_Fact, frozen=True, array_like=True, gc=False, tag=11):
 
 
 class Answered(_Fact, frozen=True, array_like=True, gc=False, tag=12):
-    """The Message-ID's answer to one life of a submission; an empty `ses_id` says `not_found`."""
+    """The Message-ID's answer to one life of a submission; an empty `ses_id` says `not_found`.
+
+    With a `carrier` it says instead that a mail server has this mail, under that submission, and answers for it.
+    """
 
     submission: str
     ses_id: str
     recipients: tuple[str, ...]
+    carrier: str = ""
 
 
 class Linked(_Fact, frozen=True, array_like=True, gc=False, tag=13):
@@ -199,6 +203,12 @@ class Linked(_Fact, frozen=True, array_like=True, gc=False, tag=13):
     ses_id: str
     sender_domain: str
     recipients: tuple[str, ...]
+
+
+class Carried(_Fact, frozen=True, array_like=True, gc=False, tag=14):
+    """Under the Message-ID: a mail server has the mail as this submission, and SES has not taken it (yet)."""
+
+    submission: str
 
 
 # -- what SES says, under the SES message id -------------------------------------------------------------------------
@@ -285,7 +295,7 @@ LineFact: TypeAlias = Started | Identified | Queued | Accepted | Deferred | Refu
 SesFact: TypeAlias = (
     Described | Sent | Delivered | Bounced | Complained | Rejected | RenderingFailed | Delayed | Engaged | OtherEvent
 )
-Fact: TypeAlias = LineFact | Told | Asked | Answered | Linked | SesFact
+Fact: TypeAlias = LineFact | Told | Asked | Answered | Linked | Carried | SesFact
 
 
 class Parsed(msgspec.Struct, frozen=True, gc=False):

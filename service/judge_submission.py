@@ -13,6 +13,7 @@ from service.facts import (
     Accepted,
     Answered,
     Asked,
+    Carried,
     Cause,
     Deferred,
     Fact,
@@ -25,7 +26,6 @@ from service.facts import (
     ses_name,
 )
 from service.lifecycle import Handoff
-from service.lives import is_one_mail
 from service.parsing.addresses import domain
 from service.policy import Attributes, Policy, Stream
 from service.submission import Leg, Submission, is_lost
@@ -52,7 +52,9 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     past = marks.of(Source.SMTP) >= deadline + policy.grace
     due_past = waiting and past
     held = due_past and sub.in_flight and _broke_off(sub, marks, policy)
-    known_absent = not _joins(sub, marks, policy) or any(_is_absence(f) for f, _ in sub.life.facts)
+    joins = _joins(sub, marks, policy)
+    # What names nothing but a Message-ID can be heard of by that alone: without the join, nothing is known of it.
+    known_absent = any(_is_absence(f) for f, _ in sub.life.facts) if joins else bool(sub.legs) or not sub.application_s
     late = _late(sub, deadline)
     refusal = _refusal(sub)
     certain = refusal is None or _is_no_notice(sub, refusal + policy.grace, marks)
@@ -83,7 +85,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
             *(() if certain or refusal is None else (Due(refusal + policy.grace, Source.SMTP),)),
         ),
         ses_mails=ids,
-        superseded_by=ids[0] if ids and not sub.missing and sub.complete else None,
+        superseded_by=ids[0] if ids and not sub.missing and sub.complete else sub.carrier or None,
         found=bool(sub.found),
         settled=not waiting and sub.complete,
         worth_publishing=gap is not None,
@@ -100,7 +102,7 @@ def _is_no_notice(sub: Submission, until: Instant, marks: Watermarks) -> bool:
     SES refuses the notice that a mail server writes of every mail that SES refused, so this decides about every second
     refusal. The lines of one host come in order only where its log has one partition.
     """
-    known = sub.sender is not None or is_one_mail(sub.life.submission)
+    known = sub.sender is not None or sub.application_s
     return known or marks.complete or marks.of(Source.SMTP) >= until
 
 
@@ -110,7 +112,7 @@ def _broke_off(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
 
 
 def _is_absence(fact: Fact) -> bool:
-    return isinstance(fact, Answered) and not fact.ses_id
+    return isinstance(fact, Answered) and not fact.ses_id and not fact.carrier
 
 
 def _is_evidence(fact: Fact, sub: Submission) -> bool:
@@ -254,6 +256,18 @@ def tells(sub: Submission) -> list[Message]:
     ]
 
 
+def carried(sub: Submission, policy: Policy) -> list[Message]:
+    """To the Message-ID: whoever else asks for this mail need not be missed, since a mail server answers for it.
+
+    Not said of a mail that is well: SES's events, or the SES mail that it tells, lead there by themselves.
+    """
+    tried = any(leg.state is not Handoff.ELSEWHERE for leg in sub.legs.values())
+    if not tried or not sub.message_id or sub.application_s or sub.notice or not policy.message_id_join:
+        return []
+    fact = Carried(_began(sub), sub.mail_id)
+    return [Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1])]
+
+
 def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | None, tuple[Due, ...]]:
     """The question under the Message-ID, once it is time to ask; and when to look again (rule 10).
 
@@ -276,9 +290,17 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
         b"Q:" + sub.life.submission.encode(),
         domain(sub.sender or ""),
         tuple(sorted(wanted)) if known else (),
-        max([sub.started_seen, *lost]) + handoff + policy.grace,
+        max([sub.started_seen, *lost]) + _patience(sub, policy),
     )
     return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()
+
+
+def _patience(sub: Submission, policy: Policy) -> int:
+    """How long an answer may take; where but an application has spoken, as long as SES's first event may take."""
+    deadlines = stream_of(sub, policy).deadlines
+    if not sub.application_s:
+        return deadlines.handoff + policy.grace
+    return max(deadlines.handoff, deadlines.first_event + policy.grace) + policy.grace
 
 
 def _began(sub: Submission) -> Instant:

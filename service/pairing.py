@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.facts import SECOND, Answered, Asked, Instant, Linked, Sighting, Source
+from service.facts import SECOND, Answered, Asked, Carried, Instant, Linked, Sighting, Source
 from service.lives import is_one_mail
 from service.trail import Trail, order
 from service.verdicts import Due, Message
@@ -52,9 +52,12 @@ def answers(trail: Trail, marks: Watermarks, policy: Policy) -> tuple[list[Messa
     said = [_found(asker, link, trail) for asker in askers for link in asker.links]
     due = []
     for asker in askers:
-        if asker.answered:
+        carried = _carried(asker, trail, policy)
+        if carried is not None:
+            said.append(carried)
+        elif asker.answered:
             continue
-        if spoken < asker.until:
+        elif spoken < asker.until:
             due.append(Due(asker.until, Source.SES))
         elif marks.silent(ANY_SES, asker.asks[0].at, policy.grace, policy.stall_mails):
             # The feed broke off, so that nothing was found says nothing (rule 15).
@@ -109,8 +112,30 @@ def _distance(asker: _Asker, link: Linked, policy: Policy) -> int | None:
         domains = {ask.sender_domain for ask in asker.asks} - {""}
         # An application may log its Message-ID and nothing else.
         related = link.sender_domain in domains if domains else is_one_mail(asker.asks[0].submission)
-    apart = [(abs(link.at - ask.at), max(ask.until - ask.at, policy.grace)) for ask in asker.asks]
-    return min((distance for distance, window in apart if related and distance <= window), default=None)
+    return _apart(asker, link.at, policy) if related else None
+
+
+def _apart(asker: _Asker, at: Instant, policy: Policy) -> int | None:
+    """How far the instant is from the nearest of its questions; None where that is beyond the hand-off window."""
+    apart = [(abs(at - ask.at), max(ask.until - ask.at, policy.grace)) for ask in asker.asks]
+    return min((distance for distance, window in apart if distance <= window), default=None)
+
+
+def _carried(asker: _Asker, trail: Trail, policy: Policy) -> Message | None:
+    """An application's mail that a mail server has: of several, the nearest in time."""
+    if not is_one_mail(asker.asks[0].submission):
+        return None
+    others = [
+        (distance, other.submission, other)
+        for other in trail.facts
+        if isinstance(other, Carried | Asked) and not is_one_mail(other.submission)
+        if (distance := _apart(asker, other.at, policy)) is not None
+    ]
+    if not others:
+        return None
+    _, carrier, fact = min(others, key=lambda item: item[:2])
+    ask = asker.asks[0]
+    return Message(ask.asker, Answered(fact.at, ask.submission, "", (), carrier), trail.facts[fact])
 
 
 def _found(asker: _Asker, link: Linked, trail: Trail) -> Message:

@@ -80,8 +80,14 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, Kind]]] = MappingProxyType(
             "sender_domain": Kind.PLAIN,
             "recipients": Kind.ADDRESS,
         },
-        facts.Answered: {"submission": Kind.PLAIN, "ses_id": Kind.PLAIN, "recipients": Kind.ADDRESS},
+        facts.Answered: {
+            "submission": Kind.PLAIN,
+            "ses_id": Kind.PLAIN,
+            "recipients": Kind.ADDRESS,
+            "carrier": Kind.PLAIN,
+        },
         facts.Linked: {"ses_id": Kind.PLAIN, "sender_domain": Kind.PLAIN, "recipients": Kind.ADDRESS},
+        facts.Carried: {"submission": Kind.PLAIN},
         facts.Described: {
             "sender": Kind.ADDRESS,
             "recipients": Kind.ADDRESS,

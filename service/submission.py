@@ -26,7 +26,7 @@ from service.facts import (
     Unconfirmed,
 )
 from service.lifecycle import Handoff, next_handoff
-from service.lives import Life
+from service.lives import Life, is_one_mail
 from service.parsing.ses_id import id_clock
 
 ZONE_STEP: Final = 15 * 60 * 1000
@@ -72,6 +72,8 @@ class Submission(msgspec.Struct, frozen=True):
     correction: int
     lost: tuple[str, ...]
     """Recipients of whom SES may have taken a copy whose id is known to be lost, whatever a later attempt brought."""
+    carrier: str
+    """The mail server's submission that has this application's mail, and answers for it."""
     found: dict[str, tuple[str, ...]]
     """The SES ids that its Message-ID found, and SES's recipients of each."""
     ended: bool
@@ -83,6 +85,11 @@ class Submission(msgspec.Struct, frozen=True):
     def notice(self) -> bool:
         """The mail server's own bounce notice (null sender): no application waits for it."""
         return self.sender == ""
+
+    @property
+    def application_s(self) -> bool:
+        """An application's own statement, not a mail server's: its submission is one mail, and nobody's notice."""
+        return is_one_mail(self.life.submission)
 
     @property
     def missing(self) -> list[str]:
@@ -108,7 +115,7 @@ def read(life: Life, mail_id: str) -> Submission:
     found: dict[str, tuple[str, ...]] = {}
     lost = _lost(life)
     expected = min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0)
-    sender, message_id, application, queued, ended = None, "", "", False, ""
+    sender, message_id, application, carrier, queued, ended = None, "", "", "", False, ""
     for fact, seen in life.facts:
         match fact:
             case Started():
@@ -119,6 +126,8 @@ def read(life: Life, mail_id: str) -> Submission:
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
                 ended = fact.how
+            case Answered() if fact.carrier:
+                carrier = carrier or fact.carrier
             case Answered() if fact.ses_id and _answer(legs, lost, expected, fact):
                 found[fact.ses_id] = fact.recipients
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
@@ -133,9 +142,12 @@ def read(life: Life, mail_id: str) -> Submission:
         message_id,
         application,
         started_seen=min(attempts or [seen for _, seen in lines]),
-        asked_for=ended != "requeued" and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
+        asked_for=ended != "requeued"
+        and not carrier
+        and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
         correction=correction(life),
         lost=lost,
+        carrier=carrier,
         found=found,
         ended=bool(ended),
         expected=expected,

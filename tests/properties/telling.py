@@ -127,6 +127,10 @@ def _parts(draw: st.DrawFn, story: Story, mail: Mail) -> list[Part]:
     ]
 
 
+def _told_by_application(begin: Callable[[Story, Mail], Story]) -> Callable[[Story, Mail], Story]:
+    return lambda story, mail: begin(story.mailer_said(mail), mail)
+
+
 def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail], Story], int]:
     """Which of the first lines are there, and when they are read.
 
@@ -135,8 +139,12 @@ def _beginning(draw: st.DrawFn, mail: Mail) -> tuple[Mail, Callable[[Story, Mail
     it is a bounce notice must be known before its Message-ID is asked for anything.
     """
     if len(mail.recipients) > 1 or not mail.sender:
-        return mail, BEGINNINGS[0], 0
-    return mail, draw(st.sampled_from(BEGINNINGS)), draw(st.integers(0, 5))
+        begin, when = BEGINNINGS[0], 0
+    else:
+        begin, when = draw(st.sampled_from(BEGINNINGS)), draw(st.integers(0, 5))
+    if mail.sender and mail.message_id and draw(st.integers(0, 3)) == 0:
+        begin = _told_by_application(begin)
+    return mail, begin, when
 
 
 def _watermark(draw: st.DrawFn, story: Story, now: int) -> None:

@@ -182,6 +182,12 @@ class Story:
     def requeued(self, mail: Mail) -> Story:
         return self.line(mail, "postsuper", "requeued")
 
+    def mailer_said(self, mail: Mail, response: str = "250 2.0.0 Ok: queued as 4F6C") -> Story:
+        """The application's own log (Nodemailer by pino): the Message-ID, and what its mail server or SES answered."""
+        return self._read(
+            Source.SMTP, text.nodemailer(self._now, mail.message_id, mail.sender, mail.recipients, response)
+        )
+
     def line(self, mail: Mail, service: str, message: str) -> Story:
         line = text.postfix(self._now, mail.host, service, f"{mail.queue_id}: {message}", zone=self.zone)
         return self._read(Source.SMTP, line)

@@ -23,6 +23,16 @@ def _old_stamp(at: int) -> str:
     return f"{months[int(text[5:7]) - 1]} {int(text[8:10]):2} {text[11:19]}"
 
 
+def nodemailer(at: int, message_id: str, sender: str, recipients: list[str], response: str) -> bytes:
+    """What an application logs with pino of the `info` that Nodemailer returns."""
+    info = {
+        "messageId": f"<{message_id}>",
+        "envelope": {"from": sender, "to": recipients},
+        "response": response,
+    }
+    return json.dumps({"level": 30, "time": at, "hostname": "app-1", "msg": "mail sent", **info}).encode()
+
+
 def status(recipient: str, status: str, text: str, relay: str = RELAY) -> str:
     """The end of a delivery agent's line."""
     return f"to=<{recipient}>, relay={relay}, delay=0.9, delays=0.1/0/0.4/0.4, dsn=2.0.0, status={status} ({text})"
