@@ -206,7 +206,7 @@ class Linked(_Fact, frozen=True, array_like=True, gc=False, tag=13):
 
 
 class Carried(_Fact, frozen=True, array_like=True, gc=False, tag=14):
-    """Under the Message-ID: a mail server has the mail as this submission, and SES has not taken it (yet)."""
+    """Under the Message-ID: a mail server took the mail in as this submission, at `at` (UTC)."""
 
     submission: str
 

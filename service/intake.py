@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service import facts_record
 from service.assembler import Assembler, Held, Input, Joined
+from service.carriers import carriers
 from service.facts import (
     HOUR,
     Accepted,
@@ -116,7 +117,10 @@ class Intake:
         *,
         link: bool = True,
     ) -> None:
-        """`partition_of` places a name; without `pseudonyms` addresses stay as they are."""
+        """`partition_of` places a name; without `pseudonyms` addresses stay as they are.
+
+        `link`: what stands under a Message-ID is wanted (rule 10).
+        """
         self._source, self._partition_of, self._context = source, partition_of, context
         self._pseudonyms, self._link = pseudonyms, link
         self.listener = Listener()
@@ -174,6 +178,8 @@ class Intake:
             harvest.results["ignored"] += trouble is None
             return
         harvest.results["facts"] += 1
+        if self._link and self._source is Source.SMTP:
+            parsed.facts.extend(carriers(parsed.facts, seen))
         facts = self._hidden(parsed.facts)
         sighting = Sighting(seen, f"{record.topic}/{record.partition}/{record.offset}")
         harvest.delay = max(harvest.delay, _delay(facts, seen))

@@ -238,12 +238,9 @@ def _targets(fates: dict[str, Fate], named: tuple[str, ...]) -> list[str]:
     return found
 
 
-def links(mail: Mail, marks: Watermarks, policy: Policy) -> list[Message]:
-    """What SES's events do not say where they carry no headers, or do not come: under which Message-ID this mail is."""
-    if mail.linked or not mail.message_id:
-        return []
-    first_due = mail.accepted + stream_of(mail, policy).deadlines.first_event + policy.grace
-    if mail.first_event is None and marks.of(Source.SES) < first_due:
+def links(mail: Mail) -> list[Message]:
+    """What SES's events do not say where they carry no headers: under which Message-ID this mail can be found."""
+    if mail.linked or not mail.message_id or mail.first_event is None:
         return []
     fact = Linked(mail.accepted, mail.ses_id, domain(mail.sender), tuple(mail.fates))
     return [Message(message_id_name(mail.message_id), fact, mail.facts[0][2])]

@@ -13,7 +13,6 @@ from service.facts import (
     Accepted,
     Answered,
     Asked,
-    Carried,
     Cause,
     Deferred,
     Fact,
@@ -85,7 +84,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
             *(() if certain or refusal is None else (Due(refusal + policy.grace, Source.SMTP),)),
         ),
         ses_mails=ids,
-        superseded_by=ids[0] if ids and not sub.missing and sub.complete else sub.carrier or None,
+        superseded_by=ids[0] if ids and not sub.missing and sub.complete else None,
         found=bool(sub.found),
         settled=not waiting and sub.complete,
         worth_publishing=gap is not None,
@@ -256,18 +255,6 @@ def tells(sub: Submission) -> list[Message]:
     ]
 
 
-def carried(sub: Submission, policy: Policy) -> list[Message]:
-    """To the Message-ID: whoever else asks for this mail need not be missed, since a mail server answers for it.
-
-    Not said of a mail that is well: SES's events, or the SES mail that it tells, lead there by themselves.
-    """
-    tried = any(leg.state is not Handoff.ELSEWHERE for leg in sub.legs.values())
-    if not tried or not sub.message_id or sub.application_s or sub.notice or not policy.message_id_join:
-        return []
-    fact = Carried(_began(sub), sub.mail_id)
-    return [Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1])]
-
-
 def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | None, tuple[Due, ...]]:
     """The question under the Message-ID, once it is time to ask; and when to look again (rule 10).
 
@@ -290,17 +277,9 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
         b"Q:" + sub.life.submission.encode(),
         domain(sub.sender or ""),
         tuple(sorted(wanted)) if known else (),
-        max([sub.started_seen, *lost]) + _patience(sub, policy),
+        max([sub.started_seen, *lost]) + handoff + policy.grace,
     )
     return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()
-
-
-def _patience(sub: Submission, policy: Policy) -> int:
-    """How long an answer may take; where but an application has spoken, as long as SES's first event may take."""
-    deadlines = stream_of(sub, policy).deadlines
-    if not sub.application_s:
-        return deadlines.handoff + policy.grace
-    return max(deadlines.handoff, deadlines.first_event + policy.grace) + policy.grace
 
 
 def _began(sub: Submission) -> Instant:

@@ -128,7 +128,7 @@ def _carried(asker: _Asker, trail: Trail, policy: Policy) -> Message | None:
     others = [
         (distance, other.submission, other)
         for other in trail.facts
-        if isinstance(other, Carried | Asked) and not is_one_mail(other.submission)
+        if isinstance(other, Carried)
         if (distance := _apart(asker, other.at, policy)) is not None
     ]
     if not others:

@@ -83,7 +83,7 @@ class Ruling:
             book = row.books.setdefault(verdict.mail_id, Book())
             self._announce(book, verdict)
             if self.policy.message_id_join:
-                self._tell(book, judge_mail.links(mail, self.marks, self.policy))
+                self._tell(book, judge_mail.links(mail))
             return verdict.due
         if kind == b"Q:":
             return self._judge_submission(row, text, trail)
@@ -108,7 +108,7 @@ class Ruling:
         verdict = judge_submission.judge(sub, self.marks, self.policy)
         if sub.in_flight:
             row.flying = max(row.flying, judge_submission.last_line(sub))
-        self._tell(book, [*judge_submission.tells(sub), *judge_submission.carried(sub, self.policy)])
+        self._tell(book, judge_submission.tells(sub))
         question, due = judge_submission.ask(sub, self.marks, self.policy)
         if question is not None:
             self._ask(book, question)

@@ -73,7 +73,7 @@ class Submission(msgspec.Struct, frozen=True):
     lost: tuple[str, ...]
     """Recipients of whom SES may have taken a copy whose id is known to be lost, whatever a later attempt brought."""
     carrier: str
-    """The mail server's submission that has this application's mail, and answers for it."""
+    """The mail server's submission that has this application's mail, and answers for it; empty where none has."""
     found: dict[str, tuple[str, ...]]
     """The SES ids that its Message-ID found, and SES's recipients of each."""
     ended: bool

@@ -88,8 +88,9 @@ class Ingest:
         context = smtp_context(policy, settings.zone())
         count = engine.partitions
         self.topics = {Source.SMTP: settings.smtp_topics, Source.SES: settings.ses_topics}
+        link = policy.message_id_join and all(self.topics.values())
         self.intakes = {
-            source: Intake(source, lambda name: partition_of(name, count), context, hide, link=policy.message_id_join)
+            source: Intake(source, lambda name: partition_of(name, count), context, hide, link=link)
             for source in Source
         }
         self.partitions = count

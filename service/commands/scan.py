@@ -94,7 +94,8 @@ def judge_files(
     if "-" in smtp and "-" in ses:
         raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
     policy, until = _policy(policy_file), _instant(as_of)
-    gathered = Gathered(int(time.time() * 1000), until, smtp_context(policy, _zone(timezone)), reject)
+    context, link = smtp_context(policy, _zone(timezone)), bool(smtp and ses) and policy.message_id_join
+    gathered = Gathered(int(time.time() * 1000), until, context, reject, link=link)
     try:
         _read(gathered, smtp, ses, until)
     except InputError as error:

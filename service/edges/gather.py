@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from service.assembler import Assembler
+from service.carriers import carriers
 from service.edges.clocks import HALF_A_YEAR, HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
@@ -47,8 +48,14 @@ class Tally:
 class Gathered:
     """Packed trails by name."""
 
-    def __init__(self, now: Instant, as_of: Instant | None, context: SmtpContext, reject: Reject) -> None:
-        """`now` dates events (a payload from the future is counted as now); facts after `as_of` are left out."""
+    def __init__(
+        self, now: Instant, as_of: Instant | None, context: SmtpContext, reject: Reject, *, link: bool = True
+    ) -> None:
+        """`now` dates events (a payload from the future is counted as now); facts after `as_of` are left out.
+
+        `link`: what stands under a Message-ID is wanted.
+        """
+        self._link = link
         self._now, self._as_of, self._context, self._reject = now, as_of, context, reject
         self._packed: dict[Name, bytes] = {}
         self._fresh: dict[Name, list[tuple[Fact, Sighting]]] = {}
@@ -74,7 +81,7 @@ class Gathered:
         """One file of SES events."""
         with opened(path) as stream:
             for raw in documents(stream):
-                parsed, trouble = parse_ses(raw.data, self._now)
+                parsed, trouble = parse_ses(raw.data, self._now, link=self._link)
                 self._count(Source.SES, path, raw, parsed, trouble)
                 if parsed.facts:
                     seen = max(fact.at for _, fact in parsed.facts)
@@ -142,6 +149,9 @@ class Gathered:
         self.listener.hear(parsed.facts, sighting)
         for name, fact in parsed.facts:
             self.add(name, fact, sighting)
+        if self._link and source is Source.SMTP:
+            for name, fact in carriers(parsed.facts, sighting.seen):
+                self.add(name, fact, sighting)
 
     def add(self, name: Name, fact: Fact, sighting: Sighting) -> None:
         """One fact more."""

@@ -80,7 +80,7 @@ class Story:
 
     def __post_init__(self) -> None:
         context = SmtpContext(self.policy.relays)
-        link = self.policy.message_id_join
+        link = self.policy.message_id_join and len(self.sources) > 1
         self._intakes = {
             source: Intake(source, lambda _: 0, context, None, link=link) for source in (Source.SMTP, Source.SES)
         }
