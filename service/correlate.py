@@ -17,11 +17,12 @@ from service.parsing.ses_id import id_clock
 from service.policy import DAY
 from service.rows import Row
 from service.ruling import Outputs, Ruling, digest
+from service.tally import open_gap
 from service.trail import Trail, collect, join
 from service.watermarks import NEVER, Watermark, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterable
+    from collections.abc import Container, ItemsView, Iterable
 
     from service.documents import Documents
     from service.facts_record import FactsRecord
@@ -71,6 +72,8 @@ class Correlator:
         self.ruling = Ruling(policy, documents, self.marks)
         self._heaps: dict[Source, list[tuple[Instant, Name]]] = {Source.SMTP: [], Source.SES: []}
         self._windows: dict[Instant, list[Name]] = {}
+        self.open_names = 0
+        """Names that wait for a deadline."""
         self._spoken: dict[Source, Instant] = {}
         self._see_marks()
         self._restore()
@@ -111,8 +114,12 @@ class Correlator:
 
     @property
     def waiting(self) -> int:
-        """Deadlines that lie ahead."""
+        """Deadlines on the heaps; those of mails that are over by now included."""
         return sum(map(len, self._heaps.values()))
+
+    def last_record(self, source: Source) -> Instant:
+        """When the newest record of the source was written; 0 where there never was one."""
+        return max((e.last_record_at for e in self.marks.entries.values() if e.source is source), default=0)
 
     def spoken(self, source: Source) -> Instant:
         """Up to when the source has spoken, as this shard knows it."""
@@ -132,7 +139,7 @@ class Correlator:
         row.facts = list(trail.facts.items())
         if data is None:
             self._windows.setdefault(row.window, []).append(name)
-        self._judge(name, row, trail, facts)
+        self._judge(name, row, trail, facts, known.facts)
 
     def _first_sight(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> Row | None:
         """A new row, in the window of the mail's own clock. A mail whose window was dropped long ago gets none."""
@@ -151,21 +158,26 @@ class Correlator:
         data = self.store.get(name)
         if data is not None:
             row = rows.unpack(data)
-            self._judge(name, row, Trail(dict(row.facts)), [])
+            trail = Trail(dict(row.facts))
+            self._judge(name, row, trail, [], trail.facts)
 
-    def _judge(self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]]) -> None:
+    def _judge(
+        self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]], known: Container[Fact]
+    ) -> None:
         """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
         outputs = self.ruling.outputs
         said = outputs.mark()
         try:
             due = self.ruling.rule(name, row, trail)
-            before, row.due = row.due, sorted({(d.source, d.at) for d in due})
+            before, row.due = row.due, sorted({(d.source, d.at) for d in due if d.at > self._spoken[d.source]})
+            self.ruling.tally(name, trail, known)
             self.store.put(name, rows.pack(row))
         except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
             outputs.cut(said)  # what was half said is not said
             outputs.failures.append((name, facts, repr(failure)))
             return
         self._schedule(name, row, before)
+        self.open_names += bool(row.due) - bool(before)
         if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
             self._windows.setdefault(row.window, []).append(name)
 
@@ -173,7 +185,7 @@ class Correlator:
 
     def _schedule(self, name: Name, row: Row, before: list[tuple[Source, Instant]]) -> None:
         for source, at in row.due:
-            if at > self._spoken[source] and (source, at) not in before:
+            if (source, at) not in before:
                 heapq.heappush(self._heaps[source], (at, name))
 
     def _see_marks(self) -> None:
@@ -209,7 +221,8 @@ class Correlator:
             self.marks.fly(name[2:].decode(), row.flying, -1)
         self.ruling.close(name, row, self._all_spoken())
         self.store.remove(name)
-        self.ruling.outputs.counts["rows_dropped",] += 1
+        self.open_names -= bool(row.due)
+        self.ruling.outputs.tally.add(("rows_dropped",))
 
     def _stays(self, name: Name, row: Row) -> Instant | None:
         """The later window with which a row goes whose own is over; None where it goes with that.
@@ -267,7 +280,9 @@ class Correlator:
                 self._heaps[source].append((at, name))
         if row.flying:
             self.marks.fly(name[2:].decode(), row.flying, 1)
-        self.ruling.open_gaps.update((gap.kind, gap.stream) for book in row.books.values() for gap in book.open())
+        self.open_names += bool(row.due)
+        for book in row.books.values():
+            self.ruling.open_gaps.update((i, open_gap(gap)) for i, gap in book.gaps.items() if gap.resolution is None)
 
 
 def _clock(name: Name, facts: list[tuple[Fact, Sighting]]) -> Instant | None:

@@ -36,6 +36,8 @@ from service.parsing.extractor import Extractor
 from service.parsing.ses import parse_ses
 from service.parsing.ses_id import id_clock
 from service.parsing.smtp import SmtpContext, parse_smtp
+from service.submission import zone
+from service.watermarks import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,6 +76,8 @@ class Harvest:
     last_record_at: Instant = 0
     delay: int = 0
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
+    skews: dict[str, int] = field(default_factory=dict)
+    """By host: its clock less SES's, in milliseconds, by the latest mail of which both spoke."""
     hold_from: int | None = None
     """The offset at which the oldest line that is still open begins: the input may be committed up to it."""
 
@@ -186,6 +190,8 @@ class Intake:
         self.listener.hear(facts, sighting)
         for name, fact in facts:
             self._keep(harvest, name, fact, sighting)
+            if isinstance(fact, Accepted) and name[:2] == b"Q:":
+                _compare_clocks(harvest, name, fact)
 
     def _parse(self, value: bytes, seen: Instant) -> tuple[Parsed, Unparsable | None]:
         try:
@@ -205,6 +211,16 @@ class Intake:
         before = known.get(fact)
         if before is None or sighting < before:
             known[fact] = sighting
+
+
+def _compare_clocks(harvest: Harvest, name: Name, fact: Accepted) -> None:
+    """The line was written when SES's answer came, so it should bear the time in the id. A stamp without a zone says
+    less: whole quarters of an hour are its zone, and no skew.
+    """
+    clock = id_clock(fact.ses_id)
+    if clock is not None:
+        ahead = fact.at - clock
+        harvest.skews[host_of(name[2:].decode())] = ahead - zone(ahead) if fact.floating else ahead
 
 
 def _delay(facts: list[tuple[Name, Fact]], seen: Instant) -> int:

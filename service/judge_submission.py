@@ -157,6 +157,18 @@ def waits(sub: Submission) -> bool:
     return bool(sub.missing) or not (sub.legs or sub.found)
 
 
+def is_for_ses(sub: Submission) -> bool:
+    """An application asked for it to be sent, and not all of it went elsewhere."""
+    elsewhere = bool(sub.legs) and all(leg.state is Handoff.ELSEWHERE for leg in sub.legs.values())
+    return sub.asked_for and not sub.notice and not elsewhere
+
+
+def handoff_time(sub: Submission) -> int | None:
+    """Milliseconds from the first line to the last acceptance, by the host's own clock; None where an id is missing."""
+    taken = [leg.fact.at for leg in sub.legs.values() if leg.state is Handoff.ACCEPTED and leg.fact and not leg.found]
+    return max(taken) - sub.life.facts[0][0].at if taken and not sub.missing else None
+
+
 def _joins(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
     return bool(sub.message_id) and policy.message_id_join and Source.SES in marks.configured
 

@@ -1,73 +1,273 @@
-"""Every metric that mailgap exports: name, type, labels, buckets, help. Nothing else makes one.
+"""Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Nothing else makes one.
 
-No label grows with traffic: no address, no id; recipient domains only as the biggest providers and `other`.
+No label grows with traffic: no address, no id; recipient domains only as the biggest providers and `other`. The page
+`deploy/METRICS.md` is made from this catalogue (`python -m service.metrics`), and a test compares the two.
+
+Counters rise after the commit of what they count, so that a worker that dies counts nothing twice. Gauges of what is
+open are read from the shards that this worker owns at the moment of the scrape: their sum over all workers is right.
 """
 
 from __future__ import annotations
 
+import sys
+import time
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from service.tally import Tally
 
 REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+"""Memory, CPU and open files of the process (`process_*`), where the system tells."""
 
-RECORDS: Final = Counter(
-    "mailgap_records_total",
-    "Input records read, by what they were: facts, ignored (they say nothing about a mail) or dead_letter.",
-    ("source", "result"),
-    registry=REGISTRY,
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One entry of the catalogue. `buckets` are a histogram's upper bounds, in seconds."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+    why: str
+    buckets: tuple[float, ...] = ()
+
+
+CATALOGUE: Final[list[Metric]] = []
+"""All of them, in the order in which they stand below."""
+
+
+def _counter(name: str, text: str, why: str, *labels: str) -> Counter:
+    CATALOGUE.append(Metric(name, "counter", labels, text, why))
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, why: str, *labels: str) -> Gauge:
+    CATALOGUE.append(Metric(name, "gauge", labels, text, why))
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, why: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+    CATALOGUE.append(Metric(name, "histogram", labels, text, why, buckets))
+    return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
+
+
+# -- the mails -------------------------------------------------------------------------------------------------------
+
+SUBMISSIONS: Final = _counter(
+    "mailgap_submissions_total",
+    "Mails handed over for SES of which it is decided whether they got an id: when all have one, or a gap opens.",
+    "The denominator of the hand-off budget: a gap is counted here too, so the share of gaps is at most 1.",
+    "stream",
 )
-DEAD_LETTERS: Final = Counter(
-    "mailgap_dead_letters_total", "Records that could not be used, by reason.", ("reason",), registry=REGISTRY
+ACCEPTED: Final = _counter(
+    "mailgap_accepted_total",
+    "Recipients of mails that SES took, counted at SES's first event or when a gap opens.",
+    "The denominator of the delivery budget: one gap a recipient, so recipients are counted and not mails.",
+    "stream",
 )
-OUTCOMES: Final = Counter(
+OUTCOMES: Final = _counter(
     "mailgap_outcomes_total",
     "First final outcomes of recipients.",
-    ("outcome", "stream", "provider"),
-    registry=REGISTRY,
+    "Deliveries, bounces, suppressions and complaints as rates; none of them is a gap.",
+    "outcome",
+    "stream",
+    "provider",
 )
-GAPS_OPENED: Final = Counter(
-    "mailgap_gaps_opened_total", "Gaps announced.", ("kind", "cause", "stream"), registry=REGISTRY
+REFUSALS: Final = _counter(
+    "mailgap_refusals_total",
+    "Attempts to hand a mail to SES that failed, for good or until a retry, by cause.",
+    "An account that SES has paused shows at the first attempt, and goes on showing while retries fail.",
+    "cause",
+    "stream",
 )
-GAPS_RESOLVED: Final = Counter(
+DELAYS: Final = _counter(
+    "mailgap_delays_total",
+    "DeliveryDelay events, one a recipient.",
+    "A provider that takes no more mail is seen by its delays hours before SES gives up.",
+    "delay_type",
+    "stream",
+    "provider",
+)
+HANDOFF_SECONDS: Final = _histogram(
+    "mailgap_handoff_seconds",
+    "From a mail's first log line to SES's id for its last recipient, both by the host's own clock.",
+    "A queue that grows at the mail server, before any deadline passes.",
+    "stream",
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 21600, 86400),
+)
+DELIVERY_SECONDS: Final = _histogram(
+    "mailgap_delivery_seconds",
+    "From SES's acceptance to the delivery, a recipient.",
+    "How late mail arrives, by stream and by provider; 50400 is the longest that SES tries.",
+    "stream",
+    "provider",
+    buckets=(1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 7200, 21600, 50400),
+)
+GAPS_OPENED: Final = _counter(
+    "mailgap_gaps_opened_total",
+    "Gaps announced.",
+    "The numerator of both budgets.",
+    "kind",
+    "cause",
+    "stream",
+)
+GAPS_RESOLVED: Final = _counter(
     "mailgap_gaps_resolved_total",
     "Gaps that ended, by how.",
-    ("kind", "resolution", "stream"),
-    registry=REGISTRY,
+    "Whether lost mail turns up again, and whether gaps were opened too early (`late_evidence`).",
+    "kind",
+    "resolution",
+    "stream",
 )
-GAPS_OPEN: Final = Gauge(
-    "mailgap_gaps_open",
-    "Gaps open in this worker's shards; the sum over workers is right.",
-    ("kind", "stream"),
-    registry=REGISTRY,
+GAPS_OPEN: Final = _gauge(
+    "mailgap_gaps_open", "Gaps that are open now.", "How much mail is missing at this moment.", "kind", "stream"
 )
-OPEN_MAILS: Final = Gauge(
-    "mailgap_open_mails", "Names in this worker's shards that wait for a deadline.", registry=REGISTRY
+PROVIDER_GAPS_OPEN: Final = _gauge(
+    "mailgap_provider_gaps_open",
+    "Open gaps of recipients (`accepted_not_delivered`), by mailbox provider.",
+    "Silence after SES took the mail that is one provider's.",
+    "provider",
 )
-ROWS: Final = Gauge("mailgap_rows", "Rows in this worker's shards.", registry=REGISTRY)
-ROWS_DROPPED: Final = Counter("mailgap_rows_dropped_total", "Rows dropped with their window.", registry=REGISTRY)
-WATERMARK: Final = Gauge(
+OLDEST_GAP: Final = _gauge(
+    "mailgap_oldest_gap_timestamp_seconds",
+    "When the oldest gap that is open opened; absent where none is.",
+    "A gap that nobody closes. Take the least over all workers.",
+    "kind",
+)
+OPEN_MAILS: Final = _gauge(
+    "mailgap_open_mails",
+    "Names (mails and submissions) that wait for a deadline.",
+    "What the workers hold; it grows with the traffic and with max_delivery.",
+)
+HELD_MAILS: Final = _gauge(
+    "mailgap_held_mails",
+    "Names whose judgement waits because this source has fallen silent for many at once.",
+    "How much is not judged while a source is stalled.",
+    "source",
+)
+
+# -- the sources -----------------------------------------------------------------------------------------------------
+
+RECORDS: Final = _counter(
+    "mailgap_records_total",
+    "Input records read, by what they were: facts, ignored (they say nothing about a mail) or dead_letter.",
+    "Whether the inputs flow at all.",
+    "source",
+    "result",
+)
+DEAD_LETTERS: Final = _counter(
+    "mailgap_dead_letters_total",
+    "Records that could not be used, by reason.",
+    "A shipper that spoils lines; `internal_error` is a bug of ours.",
+    "reason",
+)
+WATERMARK: Final = _gauge(
     "mailgap_source_watermark_timestamp_seconds",
-    "Up to when the source has provably spoken, by the shard that knows least.",
-    ("source",),
-    registry=REGISTRY,
+    "Up to when the source has provably spoken, by the shard that knows least; 0 until every partition was heard of.",
+    "Its age is how late a gap is announced. Take the least over all workers.",
+    "source",
 )
-SHARDS_OWNED: Final = Gauge("mailgap_shards_owned", "Shards that this worker owns.", registry=REGISTRY)
-COMMIT_SECONDS: Final = Histogram(
+LAST_RECORD: Final = _gauge(
+    "mailgap_source_last_record_timestamp_seconds",
+    "When the newest record of the source was written; 0 where there never was one.",
+    "A source that nobody writes to. Take the greatest over all workers.",
+    "source",
+)
+SOURCE_STALLED: Final = _gauge(
+    "mailgap_source_stalled",
+    "1 while mails are held because this source has fallen silent.",
+    "The feed is broken, not ten thousand mails.",
+    "source",
+)
+LAG: Final = _gauge(
+    "mailgap_lag_records",
+    "Records that wait to be read, of the partitions that this worker reads.",
+    "Whether we keep up.",
+    "topic",
+    "partition",
+)
+TRANSPORT_DELAY: Final = _gauge(
+    "mailgap_transport_delay_seconds",
+    "The longest way of an event into the topic, over the last 15 minutes; the watermark stays back by it.",
+    "Tells a bridge or shipper with a backlog from a worker that lags.",
+    "topic",
+    "partition",
+)
+HOST_CLOCK_SKEW: Final = _gauge(
+    "mailgap_host_clock_skew_seconds",
+    "A mail server's clock less SES's, by its latest accepted mail; at most 500 hosts.",
+    "Stamps that cannot be believed, by people above all.",
+    "host",
+)
+CONDITIONS: Final = _gauge(
+    "mailgap_conditions",
+    "Conditions that hold now, by kind (`account_refused`, `source_stalled`, `feed_missing`, `evidence_lost`).",
+    "What concerns many mails at once and is said once.",
+    "condition",
+)
+
+# -- the workers -----------------------------------------------------------------------------------------------------
+
+SHARDS_OWNED: Final = _gauge(
+    "mailgap_shards_owned",
+    "Shards that this worker has restored and judges.",
+    "Their sum is `mailgap_shards`, or mail is not judged.",
+)
+SHARDS: Final = _gauge("mailgap_shards", "Shards that there are.", "See `mailgap_shards_owned`.")
+ROWS: Final = _gauge("mailgap_rows", "Rows in this worker's shards.", "What a restore has to read, and the memory.")
+ROWS_DROPPED: Final = _counter(
+    "mailgap_rows_dropped_total", "Rows dropped with their window.", "Whether the state is kept small."
+)
+COMMIT_SECONDS: Final = _histogram(
     "mailgap_commit_seconds",
     "How long a shard's transaction took to commit.",
+    "A broker that is slow.",
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
-    registry=REGISTRY,
 )
-RESTORE_SECONDS: Final = Gauge(
-    "mailgap_restore_seconds", "How long the last restore of the shards took.", registry=REGISTRY
+RESTORE_SECONDS: Final = _gauge(
+    "mailgap_restore_seconds",
+    "How long the last restore of the shards took.",
+    "The time without judgement at a failover.",
 )
-LAG: Final = Gauge("mailgap_lag_records", "Records that wait to be read.", ("topic", "partition"), registry=REGISTRY)
+RESTORES: Final = _counter(
+    "mailgap_restores_total", "Restores of the shards: one a rebalance.", "A group that rebalances again and again."
+)
+STARTED: Final = _gauge(
+    "mailgap_started_timestamp_seconds", "When this worker was started.", "A worker that restarts again and again."
+)
+GRACE: Final = _gauge(
+    "mailgap_grace_seconds", "The policy's grace.", "A watermark that is older than it makes gaps late."
+)
 BUILD: Final = Info("mailgap_build", "The release that runs.", registry=REGISTRY)
+CATALOGUE.append(
+    Metric("mailgap_build_info", "gauge", ("version",), "1, with the release that runs.", "Which workers are there.")
+)
+
+# -- what others feed ------------------------------------------------------------------------------------------------
+
+NOTIFICATIONS: Final = _counter(
+    "mailgap_notifications_total",
+    "Notifications, by sink and result (sent, failed).",
+    "What could not be sent is seen here, since it cannot be told.",
+    "sink",
+    "result",
+)
+CANARY_ARRIVED: Final = _gauge(
+    "mailgap_canary_arrived_timestamp_seconds",
+    "When the newest canary mail that was delivered had been sent.",
+    "The whole way works: application, SES, events, mailgap.",
+    "canary",
+)
+CANARY_INTERVAL: Final = _gauge(
+    "mailgap_canary_interval_seconds", "How often a canary mail is sent.", "After how long one is missing.", "canary"
+)
 
 
 def release() -> str:
@@ -79,17 +279,83 @@ def release() -> str:
 
 
 BUILD.info({"version": release()})
+STARTED.set(time.time())
 
-_BY_NAME: Final[Mapping[str, Counter]] = {
-    "outcomes": OUTCOMES,
+MOST_HOSTS: Final = 500
+_LONGEST_EXAMPLE: Final = 100
+_COUNTERS: Final[Mapping[str, Counter]] = {
+    "accepted": ACCEPTED,
+    "dead_letters": DEAD_LETTERS,
+    "delays": DELAYS,
     "gaps_opened": GAPS_OPENED,
     "gaps_resolved": GAPS_RESOLVED,
+    "outcomes": OUTCOMES,
+    "records": RECORDS,
+    "refusals": REFUSALS,
     "rows_dropped": ROWS_DROPPED,
+    "submissions": SUBMISSIONS,
 }
+_HISTOGRAMS: Final[Mapping[str, Histogram]] = {
+    "handoff_seconds": HANDOFF_SECONDS,
+    "delivery_seconds": DELIVERY_SECONDS,
+}
+_hosts: Final[set[str]] = set()
 
 
-def count(increments: Mapping[tuple[str, ...], int]) -> None:
-    """Adds what a step counted (see `service.correlate.Outputs`), after its commit."""
-    for (name, *labels), increment in increments.items():
-        metric = _BY_NAME[name]
-        (metric.labels(*labels) if labels else metric).inc(increment)
+def count(tally: Tally) -> None:
+    """Adds what steps have counted, after their commit. Where a mail is known, its id goes along as the exemplar."""
+    for key, increment in tally.counts.items():
+        counter = _COUNTERS[key[0]]
+        mail = tally.examples.get(key, "")
+        (counter.labels(*key[1:]) if key[1:] else counter).inc(increment, _exemplar(mail))
+    for (name, *labels), seconds, mail in tally.timings:
+        _HISTOGRAMS[name].labels(*labels).observe(seconds, _exemplar(mail))
+
+
+def _exemplar(mail: str) -> dict[str, str] | None:
+    """OpenMetrics allows 128 characters."""
+    return {"mail_id": mail} if 0 < len(mail) <= _LONGEST_EXAMPLE else None
+
+
+def skew(host: str, seconds: float) -> None:
+    """Notes a host's clock; no more hosts than a scrape can carry."""
+    if host in _hosts or len(_hosts) < MOST_HOSTS:
+        _hosts.add(host)
+        HOST_CLOCK_SKEW.labels(host).set(seconds)
+
+
+def reference() -> str:
+    """The page about all metrics, in Markdown."""
+    lines = [_HEAD]
+    lines += [
+        f"| {_shown(metric)} | {metric.kind} | {metric.help} {_bounds(metric)}| {metric.why} |" for metric in CATALOGUE
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _shown(metric: Metric) -> str:
+    return f"`{metric.name}`" + (f" {{{', '.join(metric.labels)}}}" if metric.labels else "")
+
+
+def _bounds(metric: Metric) -> str:
+    return f"Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)}. " if metric.buckets else ""
+
+
+_HEAD: Final = """\
+# Metrics
+
+Made from `service/metrics.py` by `python -m service.metrics`; do not edit. A worker serves them at `/metrics`, with
+exemplars (the id of a mail) where OpenMetrics is asked for. Besides these there is what the process itself uses
+(`process_resident_memory_bytes` and its like).
+
+| metric and labels | type | what it counts | what it is for |
+|---|---|---|---|"""
+
+
+def main(write: Callable[[str], object] = sys.stdout.write) -> None:
+    """Prints the reference."""
+    write(reference())
+
+
+if __name__ == "__main__":
+    main()

@@ -47,6 +47,8 @@ class Book(msgspec.Struct, array_like=True):
     """What a submission has asked its Message-ID: since when, until when, and for which recipients."""
     final: list[str] = msgspec.field(default_factory=list)
     """Recipients whose first final outcome has been counted."""
+    counted: int = 0
+    """Of an SES mail: how many of its recipients were counted as accepted. Of a submission: 1 where it was counted."""
 
     def open(self) -> list[GapState]:
         """Gaps that have not ended."""

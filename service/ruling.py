@@ -6,7 +6,6 @@ gives the same verdicts. It keeps no rows, knows no deadlines, and does no I/O.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,24 +13,30 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from service import announce, judge_mail, judge_submission
-from service.contract.enums import FINAL
+from service.contract.enums import FINAL, Outcome
 from service.contract.wire import encode
-from service.facts import Described, Fact, Instant, Name, Sighting
+from service.explain import delay_type
+from service.facts import Deferred, Delayed, Described, Fact, Instant, Name, Refused, Sighting, Source
 from service.lives import Life, bears, lives
 from service.pairing import answers
 from service.parsing.addresses import domain
 from service.providers import provider
 from service.rows import Book, GapState, Row
 from service.submission import read
+from service.tally import OpenGap, Tally, open_gap
 from service.trail import Trail
 from service.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from service.documents import Documents
+    from service.judge_mail import Mail
     from service.policy import Policy
+    from service.submission import Submission
     from service.verdicts import Due, Message, Verdict
+
+_TALLIED = (Deferred, Refused, Delayed)
 
 
 class Published(NamedTuple):
@@ -51,8 +56,8 @@ class Outputs:
     messages: list[Message] = field(default_factory=list)
     failures: list[tuple[Name, list[tuple[Fact, Sighting]], str]] = field(default_factory=list)
     """Fragments on which the core itself failed (rule 23): for the dead letters, as `internal_error`."""
-    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Increments of counters: (metric, label values...)."""
+    tally: Tally = field(default_factory=Tally)
+    """What was counted."""
 
     def mark(self) -> tuple[int, int, int]:
         """How much was said by now."""
@@ -71,8 +76,10 @@ class Ruling:
         """`marks` is read at every judgement; its owner keeps it up to date."""
         self.policy, self.documents, self.marks = policy, documents, marks
         self.outputs = Outputs()
-        self.open_gaps: Counter[tuple[str, str]] = Counter()
-        """Gaps announced and not yet ended, by kind and stream."""
+        self.open_gaps: dict[str, OpenGap] = {}
+        """Gaps announced and not yet ended, by their id."""
+        self.held: dict[Name, Source] = {}
+        """Names whose judgement waits, and the source that has fallen silent."""
 
     def rule(self, name: Name, row: Row, trail: Trail) -> Iterable[Due]:
         """Judges the row anew; changes its books, says what is new, and returns when to judge it again."""
@@ -81,29 +88,33 @@ class Ruling:
             mail = judge_mail.read(text, trail)
             verdict = judge_mail.judge(mail, self.marks, self.policy)
             book = row.books.setdefault(verdict.mail_id, Book())
+            self._count_accepted(book, mail, verdict)
             self._announce(book, verdict)
             if self.policy.message_id_join:
                 self._tell(book, judge_mail.links(mail))
+            self._hold(name, Source.SES if verdict.held else None)
             return verdict.due
         if kind == b"Q:":
-            return self._judge_submission(row, text, trail)
+            return self._judge_submission(name, row, text, trail)
         return self._answer(row, trail)
 
-    def _judge_submission(self, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
+    def _judge_submission(self, name: Name, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
         before, row.flying = row.flying, 0
-        due = [due for life in lives(submission, trail) for due in self._judge_life(row, life)]
+        self._hold(name, None)
+        due = [due for life in lives(submission, trail) for due in self._judge_life(name, row, life)]
         if before != row.flying:
             for last_line, change in ((before, -1), (row.flying, 1)):
                 if last_line:
                     self.marks.fly(submission, last_line, change)
         return due
 
-    def _judge_life(self, row: Row, life: Life) -> Iterable[Due]:
+    def _judge_life(self, name: Name, row: Row, life: Life) -> Iterable[Due]:
         mail_id, book = _book(row, life)
         sub = read(life, mail_id)
         if book.untouched and judge_submission.well(sub, self.policy):
             self._tell(book, judge_submission.tells(sub))
             row.books[mail_id] = book
+            self._count_submission(book, sub)
             return ()
         verdict = judge_submission.judge(sub, self.marks, self.policy)
         if sub.in_flight:
@@ -116,6 +127,10 @@ class Ruling:
             self._announce(book, verdict)
         if not book.untouched:
             row.books[mail_id] = book
+            if verdict.gaps or verdict.settled:
+                self._count_submission(book, sub)
+        if verdict.held:
+            self._hold(name, Source.SMTP)
         return (*verdict.due, *due)
 
     def _ask(self, book: Book, question: Message) -> None:
@@ -165,18 +180,71 @@ class Ruling:
 
     def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
         self.outputs.gaps.append(Published(gap_id, gap.revision, encode(self.documents.gap(gap_id, gap, verdict))))
-        self.open_gaps[gap.kind, gap.stream] += 1 if gap.resolution is None else -1
         if gap.resolution is None:
-            self.outputs.counts["gaps_opened", gap.kind, gap.cause, gap.stream] += 1
+            self.open_gaps[gap_id] = open_gap(gap)
+            self.outputs.tally.add(("gaps_opened", gap.kind, gap.cause, gap.stream), verdict.mail_id)
         else:
-            self.outputs.counts["gaps_resolved", gap.kind, gap.resolution, gap.stream] += 1
+            self.open_gaps.pop(gap_id, None)
+            self.outputs.tally.add(("gaps_resolved", gap.kind, gap.resolution, gap.stream), verdict.mail_id)
 
     def _count_outcomes(self, book: Book, verdict: Verdict) -> None:
         for recipient in verdict.recipients:
             if recipient.outcome in FINAL and recipient.address not in book.final:
                 book.final.append(recipient.address)
                 labels = (verdict.stream, provider(domain(recipient.address)))
-                self.outputs.counts["outcomes", recipient.outcome, *labels] += 1
+                self.outputs.tally.add(("outcomes", recipient.outcome, *labels), verdict.mail_id)
+                if recipient.outcome is Outcome.DELIVERED and recipient.at and verdict.accepted_at:
+                    took = recipient.at - verdict.accepted_at
+                    self.outputs.tally.time(("delivery_seconds", *labels), took, verdict.mail_id)
+
+    def _count_submission(self, book: Book, sub: Submission) -> None:
+        """Once a mail, when it is decided whether it got its ids; what never was SES's business is not counted."""
+        if book.counted or not judge_submission.is_for_ses(sub):
+            return
+        book.counted = 1
+        stream = judge_submission.stream_of(sub, self.policy).name
+        self.outputs.tally.add(("submissions", stream), sub.mail_id)
+        took = judge_submission.handoff_time(sub)
+        if took is not None:
+            self.outputs.tally.time(("handoff_seconds", stream), took, sub.mail_id)
+
+    def _count_accepted(self, book: Book, mail: Mail, verdict: Verdict) -> None:
+        """Once a recipient, and not before SES has said in whose name the mail goes out, or a gap needs it."""
+        known = mail.heard_of or verdict.gaps or Source.SES not in self.marks.configured
+        new = max(len(mail.fates), 1) - book.counted
+        if known and new > 0:
+            book.counted += new
+            self.outputs.tally.add(("accepted", verdict.stream), verdict.mail_id, new)
+
+    def tally(self, name: Name, trail: Trail, known: Container[Fact]) -> None:
+        """Counts the attempts that failed and the delays among the facts that the row did not know yet."""
+        fresh = [fact for fact in trail.facts if isinstance(fact, _TALLIED) and fact not in known]
+        if not fresh:
+            return
+        text = name[2:].decode()
+        if name[:2] == b"S:":
+            mail = judge_mail.read(text, trail)
+            stream = judge_mail.stream_of(mail, self.policy).name
+            for fact in fresh:
+                self._count_delay(fact, stream, text)
+        for life in lives(text, trail) if name[:2] == b"Q:" else ():
+            sub = read(life, life.mail_id)
+            stream = judge_submission.stream_of(sub, self.policy).name
+            failed = [fact for fact, _ in life.facts if isinstance(fact, Deferred | Refused) and fact in fresh]
+            for fact in failed if not sub.notice else ():
+                self.outputs.tally.add(("refusals", fact.cause, stream), life.mail_id)
+
+    def _count_delay(self, fact: Fact, stream: str, mail_id: str) -> None:
+        if isinstance(fact, Delayed):
+            for recipient in fact.recipients:
+                key = ("delays", delay_type(fact.delay_type), stream, provider(domain(recipient)))
+                self.outputs.tally.add(key, mail_id)
+
+    def _hold(self, name: Name, source: Source | None) -> None:
+        if source is not None:
+            self.held[name] = source
+        elif self.held:
+            self.held.pop(name, None)
 
     def publish_late(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> None:
         """Rule 7: what comes after the row is gone is published by itself, and overwrites nothing."""
@@ -192,6 +260,7 @@ class Ruling:
     def close(self, name: Name, row: Row, at: Instant) -> None:
         """Ends the row's open gaps, since it is about to be dropped."""
         trail = Trail(dict(row.facts))
+        self._hold(name, None)
         for mail_id, book in row.books.items():
             verdict = self._verdict(name, mail_id, row, trail) if book.open() else None
             if verdict is not None:

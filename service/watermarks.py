@@ -189,8 +189,13 @@ def _later(one: Entry, other: Entry) -> Entry:
     )
 
 
+def host_of(submission: str) -> str:
+    """The host in a submission's name."""
+    return submission.partition("/")[0]
+
+
 def _host(submission: str) -> str:
-    return f"smtp:{submission.partition('/')[0]}"
+    return f"smtp:{host_of(submission)}"
 
 
 def news_of(heard: dict[str, tuple[Instant, set[Instant]]]) -> tuple[FeedNews, ...]:

@@ -4,10 +4,13 @@ Each facts partition is a shard with a `Correlator` over its rows. All that a st
 one transaction; what one name tells another goes to the facts topic before it, since it may come twice but never not.
 """
 
-from collections import Counter
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
 
 from service import facts_record
 from service.contract import cloudevents, dead_letter
@@ -16,32 +19,26 @@ from service.documents import Documents
 from service.facts import Fact, Name, Reason, Sighting, Source
 from service.facts_record import FactsRecord
 from service.intake import packed
-from service.metrics import (
-    COMMIT_SECONDS,
-    DEAD_LETTERS,
-    GAPS_OPEN,
-    OPEN_MAILS,
-    RESTORE_SECONDS,
-    ROWS,
-    SHARDS_OWNED,
-    WATERMARK,
-    count,
-    release,
-)
+from service.logs import News, fields, log
+from service.metrics import COMMIT_SECONDS, GRACE, RESTORE_SECONDS, RESTORES, count, release
 from service.policy import Policy
 from service.rows import UnknownVersionError
 from service.ruling import Outputs
 from service.settings import Settings
+from service.tally import Tally
 from topologies.app import build_app, input_topic, trails_table
 from topologies.engine.app import App
 from topologies.engine.batch import Batch
-from topologies.engine.errors import EngineError
+from topologies.engine.errors import EngineError, StuckError
 from topologies.engine.loop import ask_with, committer, run
 from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Sender
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
-from topologies.engine.table import ShardedTable
+from topologies.gauges import gauge, lag, no_lag
+from topologies.news import tell
+
+LAG_EVERY: Final = 2.0
 
 
 class ShardRows:
@@ -57,12 +54,16 @@ class Judge:
     """What stands in `shard.local`: the correlator, and what it counted since the last commit."""
 
     def __init__(self, shard: Shard, settings: Settings, engine: EngineSettings, policy: Policy) -> None:
-        self.counts: Counter[tuple[str, ...]] = Counter()
-        sources = [s for s, t in ((Source.SMTP, settings.smtp_topics), (Source.SES, settings.ses_topics)) if t]
+        self.tally = Tally()
         try:
-            self.correlator = Correlator(ShardRows(shard), policy, Documents(), sources, engine.partitions)
+            self.correlator = Correlator(ShardRows(shard), policy, Documents(), sources(settings), engine.partitions)
         except (PartitionCountError, UnknownVersionError) as error:
             raise EngineError(f"{settings.topics.changelog}/{shard.partition}: {error}") from error
+
+
+def sources(settings: Settings) -> list[Source]:
+    """Those that are configured."""
+    return [s for s, topics in ((Source.SMTP, settings.smtp_topics), (Source.SES, settings.ses_topics)) if topics]
 
 
 def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> None:
@@ -74,7 +75,7 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
         raise EngineError(f"{settings.topics.facts}/{shard.partition}: {error}") from error
     judge.correlator.take(records)
     said = judge.correlator.drain()
-    judge.counts.update(said.counts)
+    judge.tally.take(said.tally)
     _publish(settings, shard, said)
     _tell(settings, partitions, shard, said)
     for name, facts, why in said.failures:
@@ -117,28 +118,40 @@ def _bury(
     )
     value = facts_record.pack(FactsRecord([(name, facts)]))
     shard.emit(settings.topics.dead_letters, name, value, headers=dead_letter.headers(letter))
-    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR).inc()
+    judge: Judge = shard.local
+    judge.tally.add(("dead_letters", Reason.INTERNAL_ERROR))
+
+
+async def state_lag(app: App) -> None:
+    """Says, again and again, what waits of our facts. A Kafka that is out of reach for a while is no end of us."""
+    while not app.should_stop:
+        await asyncio.sleep(LAG_EVERY)
+        if not app.rebalancing and app.consumer.assignment():
+            with suppress(KafkaError, StuckError):
+                lag(await app.consumer.position_and_end(app.consumer.assignment()))
 
 
 def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) -> App:
     """The correlate role's app."""
     app = build_app("correlate", engine)
     table = trails_table(app)
-    sender = Sender(engine)
+    sender, news = Sender(engine), News()
 
     @table.on_restored
     def restored(shards: Mapping[int, Shard]) -> None:
         for shard in shards.values():
             shard.local = Judge(shard, settings, engine, policy)
         RESTORE_SECONDS.set(table.restored[1])
-        gauge(table)
+        RESTORES.inc()
+        rows, seconds = table.restored
+        log.info("restored", extra=fields("restored", shards=len(shards), rows=rows, seconds=round(seconds, 3)))
 
     def committed(shard: Shard, seconds: float) -> None:
         COMMIT_SECONDS.observe(seconds)
         judge: Judge = shard.local
-        counts, judge.counts = judge.counts, Counter()
-        count(counts)
-        gauge(table)
+        tally, judge.tally = judge.tally, Tally()
+        count(tally)
+        news.note(tally)
 
     table.before_commit, table.after_commit = ask_with(sender), committed
 
@@ -150,26 +163,22 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
     async def commits() -> None:
         await committer(table)
 
+    app.before_scrape = partial(gauge, table, sources(settings))
+    GRACE.set(policy.grace / 1000)
+
+    @app.task
+    async def telling() -> None:
+        await tell(app, news)
+
+    @app.task
+    async def lags() -> None:
+        try:
+            await state_lag(app)
+        except Exception as cause:  # noqa: BLE001 crash-only
+            await app.crash(cause)
+
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
-        gauge(table)
+        no_lag(settings.topics.facts)
 
     return app
-
-
-def gauge(table: ShardedTable) -> None:
-    """What the shards we own hold; their sum over all workers is the truth, so a shard we lost counts for nothing."""
-    judges = [shard.local.correlator for shard in table.shards.values() if shard.local is not None]
-    SHARDS_OWNED.set(len(judges))
-    ROWS.set(sum(len(shard.rows) for shard in table.shards.values()))
-    OPEN_MAILS.set(sum(judge.waiting for judge in judges))
-    open_gaps: Counter[tuple[str, str]] = Counter()
-    for judge in judges:
-        open_gaps.update(judge.ruling.open_gaps)
-    GAPS_OPEN.clear()
-    for (kind, stream), number in open_gaps.items():
-        GAPS_OPEN.labels(kind, stream).set(number)
-    for source in Source:
-        spoken = [judge.spoken(source) for judge in judges]
-        if spoken:
-            WATERMARK.labels(source).set(min(spoken) / 1000)

@@ -18,13 +18,15 @@ from service import facts_record
 from service.assembler import Held
 from service.contract import dead_letter
 from service.edges.topics import LARGEST_DEAD_LETTER
-from service.facts import MINUTE, Instant, Source
+from service.facts import MINUTE, Instant, Reason, Source
 from service.facts_record import FactsRecord
 from service.intake import Dead, Harvest, Intake, smtp_context
-from service.metrics import DEAD_LETTERS, LAG, RECORDS, release
+from service.logs import News, fields
+from service.metrics import DEAD_LETTERS, RECORDS, TRANSPORT_DELAY, count, release, skew
 from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
+from service.tally import Tally
 from service.watermarks import Entry, Watermark
 from topologies.app import build_app, input_topic
 from topologies.engine.app import App
@@ -33,6 +35,8 @@ from topologies.engine.loop import feed
 from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Record, Sender
 from topologies.engine.settings import EngineSettings
+from topologies.gauges import lag, no_lag
+from topologies.news import tell
 
 log = logging.getLogger("mailgap.ingest")
 
@@ -86,15 +90,21 @@ class Ingest:
     ) -> None:
         self.app, self.settings, self.sender = app, settings, Sender(engine)
         context = smtp_context(policy, settings.zone())
-        count = engine.partitions
+        shards = engine.partitions
         self.topics = {Source.SMTP: settings.smtp_topics, Source.SES: settings.ses_topics}
         link = policy.message_id_join and all(self.topics.values())
         self.intakes = {
-            source: Intake(source, lambda name: partition_of(name, count), context, hide, link=link)
+            source: Intake(source, lambda name: partition_of(name, shards), context, hide, link=link)
             for source in Source
         }
-        self.partitions = count
+        self.partitions = shards
         self.spoken: dict[TP, Spoken] = {}
+        for source, topics in self.topics.items():
+            for result in ("facts", "ignored", "dead_letter") if topics else ():
+                RECORDS.labels(source, result)  # shown at 0 from the start: the first one is an increase
+        for reason in Reason:
+            DEAD_LETTERS.labels(reason)
+        self.news = News()
         self.in_order = asyncio.Lock()
         """Facts and the watermarks that cover them go out one after the other."""
 
@@ -111,6 +121,7 @@ class Ingest:
                 tp.partition,
                 batch.first,
                 batch.after - 1,
+                extra=fields("hole", topic=tp.topic, partition=tp.partition, first=batch.first, last=batch.after - 1),
             )
         intake = self.intakes[self.source_of(tp.topic)]
         spoken = self._spoken(tp, batch.first)
@@ -139,10 +150,15 @@ class Ingest:
     async def _hand_on(self, tp: TP, harvest: Harvest) -> None:
         """Facts and dead letters, acknowledged by Kafka and counted."""
         await self.sender.send([*self._facts(harvest), *map(self._dead, harvest.dead)])
-        for result, count in harvest.results.items():
-            RECORDS.labels(self.source_of(tp.topic), result).inc(count)
+        tally = Tally()
+        for result, number in harvest.results.items():
+            tally.add(("records", self.source_of(tp.topic), result), number=number)
         for _, why in harvest.dead:
-            DEAD_LETTERS.labels(why.reason).inc()
+            tally.add(("dead_letters", why.reason))
+        count(tally)
+        self.news.note(tally)
+        for host, milliseconds in harvest.skews.items():
+            skew(host, milliseconds / 1000)
 
     async def _wait_no_longer(self, tp: TP, now: Instant) -> None:
         """All was read until `now`, and the rest of a line did not come: what there is of it goes on as it is."""
@@ -192,6 +208,7 @@ class Ingest:
             for tp, (at, end) in ends.items():
                 if at >= end:
                     await self._wait_no_longer(tp, now)
+            lag(ends)
             entries = [await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()]
             if not entries or generation != self.app.consumer_generation_id:
                 return
@@ -208,10 +225,10 @@ class Ingest:
         return at if spoken is None or spoken.held is None else min(at, spoken.held.offset)
 
     async def _entry(self, tp: TP, at: int, end: int, now: Instant, generation: int) -> Entry:
-        LAG.labels(tp.topic, str(tp.partition)).set(max(end - at, 0))
         spoken = self.spoken.get(tp)
         ours = spoken if spoken is not None and spoken.generation == generation else Spoken(generation)
         delay = ours.delay(ours.last_record_at if at < end else now)
+        TRANSPORT_DELAY.labels(tp.topic, str(tp.partition)).set(delay / 1000)
         reached = ours.reached(now, at_end=at >= end)
         source = self.source_of(tp.topic)
         return Entry(
@@ -243,10 +260,14 @@ def ingest_app(settings: Settings, engine: EngineSettings, policy: Policy, hide:
         except Exception as cause:  # noqa: BLE001 crash-only: a worker that cannot state watermarks blocks all others
             await app.crash(cause)
 
+    @app.task
+    async def news() -> None:
+        await tell(app, ingest.news)
+
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
+        no_lag(*ingest.topics[Source.SMTP], *ingest.topics[Source.SES])
         for tp in list(ingest.spoken):
-            LAG.remove(tp.topic, str(tp.partition))
             ingest.forget(tp)
 
     return app

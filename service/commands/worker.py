@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service import logs
 from service.commands.common import settings_of, settings_options
 from service.commands.topics import run_or_fail
 from service.edges import topics as kafka
 from service.edges.http import HttpServer
+from service.metrics import release
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from service.privacy import Pseudonyms
     from topologies.engine.app import App
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 ROLES = ("ingest", "correlate")
 
 
@@ -41,13 +42,20 @@ ROLES = ("ingest", "correlate")
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
-def worker(role: str | None, log_level: str, config: str | None, **flags: Any) -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    default="auto",
+    envvar="MAILGAP_LOG_FORMAT",
+    help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
+)
+def worker(role: str | None, log_level: str, log_format: str, config: str | None, **flags: Any) -> None:
     """Consume logs and events from Kafka; publish verdicts and gaps.
 
     Runs until SIGTERM or Ctrl-C, and stops by itself, with one line that says why, where it cannot go on: let whatever
     supervises it start it again. Each role is a consumer group of its own, so workers and roles may be added freely.
     """
-    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=LOG_FORMAT)
+    logs.set_up(log_level, log_format)
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_expected)
     settings = settings_of(flags, config)
     if not settings.smtp_topics and not settings.ses_topics:
@@ -86,14 +94,27 @@ def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions
         "correlate": lambda: correlate_app(settings, engine, policy),
     }
     apps = [make[role]() for role in roles]
-    server = HttpServer(settings.http_bind, alive=lambda: not_alive(apps), ready=lambda: not_ready(apps))
-    logging.getLogger("mailgap.worker").info("starting %s with %d shards", " and ".join(roles), partitions)
+    server = HttpServer(settings.http_bind, lambda: not_alive(apps), lambda: not_ready(apps), lambda: scraped(apps))
+    logs.log.info("started", extra=logs.fields("started", roles=roles, shards=partitions, version=release()))
     return run_apps(apps, [Http(server)])
 
 
+def scraped(apps: list[App]) -> None:
+    """Somebody is about to read the metrics: those that are read off the shards are read now."""
+    for app in apps:
+        if app.before_scrape is not None:
+            app.before_scrape()
+
+
 def not_alive(apps: list[App]) -> dict[str, str]:
-    """Apps that have crashed or stopped."""
-    return {app.conf.id: "crashed" if app.crashed else "stopped" for app in apps if app.crashed or app.should_stop}
+    """Apps that have crashed or stopped, or of which nothing moves while records wait."""
+    return {app.conf.id: reason for app in apps if (reason := _dead(app))}
+
+
+def _dead(app: App) -> str:
+    if app.crashed or app.should_stop:
+        return "crashed" if app.crashed else "stopped"
+    return app.complaint()
 
 
 def not_ready(apps: list[App]) -> dict[str, str]:

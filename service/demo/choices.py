@@ -49,6 +49,7 @@ def arguments(settings: Settings) -> list[str]:
         "--addresses": settings.addresses,
         "--pseudonym-key-file": settings.pseudonym_key_file,
         "--http-bind": f"{settings.http_bind[0]}:{settings.http_bind[1]}",
+        "--log-format": "text",  # its last words are shown to the user
         "--session-timeout": f"{settings.session_timeout:g}s",
     }
     return [part for flag, value in flags.items() for part in (flag, str(value))]

@@ -21,9 +21,14 @@ STOP_BOUND: Final = 2.0
 class HttpServer:
     """`/metrics`, `/healthz` (alive) and `/readyz` (restored and assigned), each of the latter with a JSON body."""
 
-    def __init__(self, bind: tuple[str, int], alive: State, ready: State) -> None:
-        """`alive` and `ready` are asked at every request; a loop that is stuck cannot answer, which is the point."""
-        self._bind, self._alive, self._ready = bind, alive, ready
+    def __init__(
+        self, bind: tuple[str, int], alive: State, ready: State, before_scrape: Callable[[], None] = lambda: None
+    ) -> None:
+        """`alive` and `ready` are asked at every request; a loop that is stuck cannot answer, which is the point.
+
+        `before_scrape` is called before the metrics are read.
+        """
+        self._bind, self._alive, self._ready, self._before_scrape = bind, alive, ready, before_scrape
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -47,6 +52,7 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        self._before_scrape()
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
 

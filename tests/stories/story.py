@@ -401,6 +401,8 @@ class Story:
             assert sorted(other.published) == sorted(world.published), how
             assert sorted(map(repr, other.gaps)) == sorted(map(repr, world.gaps)), how
             _same(other.truth(), world.truth(), how)
+            assert other.counts == world.counts, how
+            assert sorted(other.timings) == sorted(world.timings), how
 
     def _play(self, batches: Sequence[Sequence[FactsRecord]], shards: int = 1) -> World:
         world = World(self.policy, self.sources, shards)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from service import facts_record
+from service import facts_record, rows
 from service.contract.correlated import Correlated
 from service.contract.gap import GapRecord
 from service.contract.normal_form import normal_form
 from service.correlate import Correlator
 from service.documents import Documents
 from service.facts_record import FactsRecord
+from service.tally import open_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,6 +52,8 @@ class World:
         self.documents: dict[str, dict[str, Any]] = {}
         self.published: list[tuple[str, int]] = []
         self.gaps: list[GapRecord] = []
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.timings: list[tuple[tuple[str, ...], float, str]] = []
         self._states: dict[str, list[str]] = defaultdict(list)
         self.wake()
 
@@ -103,6 +106,9 @@ class World:
     def _heed(self, correlator: Correlator) -> list[FactsRecord]:
         said = correlator.drain()
         assert said.failures == []
+        self.counts += said.tally.counts
+        self.timings += said.tally.timings
+        _gauges_are_right(correlator)
         for key, revision, value in said.correlated:
             document = json.loads(value)
             assert _CORRELATED(value).revision == revision
@@ -138,6 +144,18 @@ class World:
                 continue
             found[_stripped(key) if loosely else key] = _nameless(plain) if loosely else plain
         return found
+
+
+def _gauges_are_right(correlator: Correlator) -> None:
+    """What the metrics say is open is what stands in the rows, so that the sum over all shards is always right."""
+    kept = [rows.unpack(data) for name, data in correlator.store.items() if not name.startswith(b"\0")]
+    open_gaps = {
+        i: open_gap(g) for row in kept for book in row.books.values() for i, g in book.gaps.items() if not g.resolution
+    }
+    assert {i: gap[:3] for i, gap in correlator.ruling.open_gaps.items()} == {
+        i: gap[:3] for i, gap in open_gaps.items()
+    }
+    assert correlator.open_names == sum(bool(row.due) for row in kept)
 
 
 def _messages(said: Any) -> list[FactsRecord]:

@@ -148,6 +148,15 @@ class TestStill:
         assert not still.look({HERE: 2}, now=18)
         assert still.look({HERE: 2}, now=19) == [HERE]
 
+    def test_how_long_it_has_stood(self):
+        still = Still(patience=10)
+        assert still.longest(now=5) == 0
+        still.look({HERE: 1, ELSEWHERE: 1}, now=10)
+        still.look({HERE: 1, ELSEWHERE: 2}, now=14)
+        assert still.longest(now=16) == 6
+        still.look({ELSEWHERE: 3}, now=17)
+        assert still.longest(now=18) == 1
+
     def test_who_is_left_out_once_begins_anew(self):
         """A restore, a rebalance, a Kafka out of reach: then nobody can say."""
         still = Still(patience=10)

@@ -29,6 +29,10 @@ class App(faust.App):  # type: ignore[misc]  # Faust ships no types
 
     BootStrategy: ClassVar[Any] = _Boot
     engine: EngineSettings
+    complaint: Callable[[], str] = staticmethod(str)
+    """What its watchdog sees standing still; empty where nothing does."""
+    before_scrape: Callable[[], None] | None = None
+    """Called before somebody reads this process's metrics."""
 
     if TYPE_CHECKING:  # Faust ships no types; these spare the topologies an ignore at each decorator
         on_partitions_revoked: _Signal

@@ -78,6 +78,8 @@ async def _start(apps: list[Any], extra: list[Any]) -> None:
         await service.maybe_start()
     await check(apps)
     watchdogs = [Watchdog(app) for app in apps]
+    for app, watchdog in zip(apps, watchdogs, strict=True):
+        app.complaint = watchdog.complaint
     extra.extend(watchdogs)
     await asyncio.gather(*[service.maybe_start() for service in (*apps, *watchdogs)])
 
@@ -113,4 +115,5 @@ def _say(cause: BaseException) -> None:
     foreseen = isinstance(cause, EngineError | KafkaError | OSError)
     name = type(cause).__name__
     text = str(cause).removeprefix(f"{name}: ")  # aiokafka's errors begin with their own name
-    log.error("stopped: %s: %s", name, text, exc_info=None if foreseen else cause)
+    said = {"event": "stopped", "fields": {"error": name}}
+    log.error("stopped: %s: %s", name, text, exc_info=None if foreseen else cause, extra=said)

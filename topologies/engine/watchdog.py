@@ -25,6 +25,10 @@ class Still:
         self._patience = patience
         self._seen: dict[Any, tuple[int, float]] = {}
 
+    def longest(self, now: float) -> float:
+        """Seconds for which the one that has stood still longest has done so."""
+        return max((now - when for _, when in self._seen.values()), default=0.0)
+
     def look(self, at: dict[Any, int], now: float) -> list[Any]:
         """Those that stand where they stood `patience` seconds ago. Who was not there the last time begins anew."""
         since: dict[Any, tuple[int, float]] = {}
@@ -44,6 +48,14 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
         self._patience = app.engine.watchdog_after
         self._lagging = Still(self._patience)
         self._waiting = Still(self._patience)
+
+    def complaint(self) -> str:
+        """What a probe should know before we end the process ourselves; empty where all moves."""
+        now = asyncio.get_running_loop().time()
+        for still, what in ((self._lagging, "records wait and no position moves"), (self._waiting, "not ready")):
+            if self._patience and (seconds := still.longest(now)) > self._patience / 2:
+                return f"{what}, for {seconds:.0f} s"
+        return ""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _watch(self) -> None:
