@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from service import rows
+from service.conditions import Conditions
+from service.contract.wire import encode
 from service.facts import Deferred, Described, Fact, Instant, Name, Sighting, Source
 from service.parsing.ses_id import id_clock
 from service.policy import DAY
 from service.rows import Row
-from service.ruling import Outputs, Ruling, digest
+from service.ruling import Outputs, Published, Ruling, digest
 from service.tally import open_gap
 from service.trail import Trail, collect, join
 from service.watermarks import NEVER, Watermark, Watermarks
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from service.policy import Policy
 
 MARKS: Final = b"\0marks"
+CONDITIONS: Final = b"\0conditions"
 META: Final = b"\0meta"
 
 
@@ -63,10 +66,22 @@ class Correlator:
     """One shard's judgement over its rows."""
 
     def __init__(
-        self, store: RowStore, policy: Policy, documents: Documents, sources: Iterable[Source], partitions: int = 1
+        self,
+        store: RowStore,
+        policy: Policy,
+        documents: Documents,
+        sources: Iterable[Source],
+        partitions: int = 1,
+        shard: int = 0,
     ) -> None:
-        """Takes over the rows that are there: rebuilds the deadlines, and re-judges what a changed policy concerns."""
+        """Takes over the rows that are there: rebuilds the deadlines, and re-judges what a changed policy concerns.
+
+        It is number `shard` of so many `partitions`.
+        """
         self.store, self.policy, self.partitions = store, policy, partitions
+        self.conditions = Conditions(policy, documents.runbooks, shard, partitions)
+        if (data := store.get(CONDITIONS)) is not None:
+            self.conditions.unpack(data)
         self.marks = self._load_marks()
         self.marks.configured, self.marks.partitions = tuple(sources), partitions
         self.ruling = Ruling(policy, documents, self.marks)
@@ -94,6 +109,7 @@ class Correlator:
         for statement in statements:
             self.marks.learn(statement)
             self.advance()  # after each: which feeds were silent at a deadline must not hang on batches (rule 9)
+            self._heed_conditions()
         if statements:
             self.store.put(MARKS, rows.VERSION + msgspec.msgpack.encode(self.marks))
 
@@ -106,6 +122,16 @@ class Correlator:
                 _, name = heapq.heappop(heap)
                 self._rejudge(name)
         self._drop()
+        policy = self.policy
+        self.marks.forget_holes(self._all_spoken() - policy.window - policy.longest - max(policy.keep, policy.grace))
+
+    def _heed_conditions(self) -> None:
+        changes = self.conditions.update(self.marks)
+        if changes:
+            self.ruling.outputs.conditions += [
+                Published(identity, record.revision, encode(record)) for identity, record in changes
+            ]
+            self.store.put(CONDITIONS, self.conditions.pack())
 
     def drain(self) -> Outputs:
         """What there is to say since the last call."""

@@ -71,6 +71,10 @@ class Cause(StrEnum):
     NO_LOG = "no_log"
 
 
+ACCOUNT_WIDE: Final = frozenset({Cause.ACCOUNT_PAUSED, Cause.QUOTA_EXCEEDED, Cause.AUTH_FAILED, Cause.ACCESS_DENIED})
+"""Refusals that are not about the mail: every other mail of the account, or of these credentials, fares alike."""
+
+
 class Sighting(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     """Where a fact was read: `seen` is the record's timestamp, `where` is `topic/partition/offset` or `file:line`."""
 

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.facts import Accepted, Delivered, Described, Fact, Instant, Name, Queued, Sent, Sighting, Unconfirmed
+from service.facts import (
+    ACCOUNT_WIDE,
+    Accepted,
+    Deferred,
+    Delivered,
+    Described,
+    Fact,
+    Instant,
+    Name,
+    Queued,
+    Refused,
+    Sent,
+    Sighting,
+    Unconfirmed,
+)
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
-from service.watermarks import ANY_SES, DOMAIN, FeedNews, news_of
+from service.watermarks import ANY_SES, DOMAIN, REFUSED, FeedNews, news_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +64,8 @@ class Listener:
             self._sends(domain(fact.sender), sighting.seen)
         elif isinstance(fact, Unconfirmed):
             self._waits(ANY_SES, sighting.seen)
+        elif isinstance(fact, Deferred | Refused) and fact.cause in ACCOUNT_WIDE:
+            self._spoke(f"{REFUSED}{fact.cause}/{fact.region}", sighting.seen)
 
     def _mail(self, name: Name, fact: Fact, described: Described | None) -> None:
         if isinstance(fact, Accepted):

@@ -252,7 +252,7 @@ def judge(mail: Mail, marks: Watermarks, policy: Policy) -> Verdict:
     spoken = marks.of(Source.SES)
     judged = Source.SES in marks.configured
     if mail.heard_of:
-        verdicts = _undelivered(mail, stream, marks, policy, spoken)
+        verdicts = _undelivered(mail, stream, marks, policy)
     else:
         verdicts = [_unheard(mail, stream, marks, policy, spoken)]
     gaps = [gap for found, _ in verdicts for gap in found] if judged else []
@@ -289,7 +289,8 @@ def _unheard(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spok
     deadline = mail.accepted + stream.deadlines.first_event
     if spoken < deadline + policy.grace:
         return [], False
-    if marks.silent(f"ses:{mail.region}", mail.accepted, policy.grace, policy.stall_mails):
+    silent = marks.silent(f"ses:{mail.region}", mail.accepted, policy.grace, policy.stall_mails)
+    if silent or marks.lost(Source.SES, mail.accepted, deadline + policy.grace):
         return [], True
     everyone: list[str | None] = [*mail.fates] or [None]
     return [_open("first_event", who, Cause.NO_EVENTS, deadline) for who in everyone], False
@@ -313,28 +314,26 @@ def _ended(fate: Fate, at: Instant) -> Resolution:
     return Resolution(fate.final) if fate.final is not None and fate.final_at == at else Resolution.EVENT_ARRIVED
 
 
-def _undelivered(
-    mail: Mail, stream: Stream, marks: Watermarks, policy: Policy, spoken: Instant
-) -> list[tuple[list[Gap], bool]]:
+def _undelivered(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy) -> list[tuple[list[Gap], bool]]:
     feed = delivery_feed(mail.account, mail.region, mail.configuration_set)
     silent = marks.silent(feed, mail.accepted, policy.grace, policy.stall_mails)
     fates: list[tuple[str | None, Fate]] = [*mail.fates.items()] or [(None, Fate())]
-    return [_late(who, fate, mail, stream, policy, spoken, silent=silent) for who, fate in fates]
+    return [_late(who, fate, mail, stream, policy, marks, silent=silent) for who, fate in fates]
 
 
 def _late(
-    who: str | None, fate: Fate, mail: Mail, stream: Stream, policy: Policy, spoken: Instant, *, silent: bool
+    who: str | None, fate: Fate, mail: Mail, stream: Stream, policy: Policy, marks: Watermarks, *, silent: bool
 ) -> tuple[list[Gap], bool]:
     """One recipient without a final event by the last deadline."""
     deadline = stream.deadlines.delivery(mail.accepted, fate.expires)
     delayed = fate.delayed_at is not None and fate.delayed_at <= deadline
     gap = _open("delivery", who, Cause.DELAYED_THEN_SILENT if delayed else Cause.SENT_THEN_SILENT, deadline)
-    if spoken < deadline + policy.grace:
+    if marks.of(Source.SES) < deadline + policy.grace:
         return [], False
     if fate.final_at is not None and fate.final is not None:
         late = fate.final_at > deadline
         return ([_closed(gap, fate.final_at, Resolution(fate.final))] if late else []), False
-    return ([], True) if silent else ([gap], False)
+    return ([], True) if silent or marks.lost(Source.SES, mail.accepted, deadline + policy.grace) else ([gap], False)
 
 
 def delivery_feed(account: str, region: str, configuration_set: str) -> str:
@@ -349,7 +348,8 @@ def _unlogged(mail: Mail, stream: Stream, marks: Watermarks, policy: Policy) -> 
     deadline = mail.accepted + stream.deadlines.handoff
     until = deadline + policy.grace
     due = (Due(until, Source.SMTP),)
-    if marks.of(Source.SMTP) < until or not marks.logged(domain(mail.sender), until):
+    lost = marks.lost(Source.SMTP, mail.accepted - stream.deadlines.handoff, until)
+    if marks.of(Source.SMTP) < until or lost or not marks.logged(domain(mail.sender), until):
         return (), due
     return (Gap(GapKind.UNLOGGED_SEND, "handoff", None, Cause.NO_LOG, deadline, deadline),), due
 

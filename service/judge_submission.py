@@ -50,7 +50,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     waiting = waits(sub)
     past = marks.of(Source.SMTP) >= deadline + policy.grace
     due_past = waiting and past
-    held = due_past and sub.in_flight and _broke_off(sub, marks, policy)
+    held = due_past and _in_the_dark(sub, deadline, marks, policy)
     joins = _joins(sub, marks, policy)
     # What names nothing but a Message-ID can be heard of by that alone: without the join, nothing is known of it.
     known_absent = any(_is_absence(f) for f, _ in sub.life.facts) if joins else bool(sub.legs) or not sub.application_s
@@ -105,9 +105,12 @@ def _is_no_notice(sub: Submission, until: Instant, marks: Watermarks) -> bool:
     return known or marks.complete or marks.of(Source.SMTP) >= until
 
 
-def _broke_off(sub: Submission, marks: Watermarks, policy: Policy) -> bool:
-    """The host's whole log fell silent, this mail's lines with it (rule 15)."""
-    return marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
+def _in_the_dark(sub: Submission, deadline: Instant, marks: Watermarks, policy: Policy) -> bool:
+    """The host's whole log fell silent, this mail's lines with it (rule 15), or lines were lost unread (rule 20)."""
+    if marks.lost(Source.SMTP, sub.started_seen, deadline + policy.grace):
+        return True
+    silent = marks.silent_host(sub.life.submission, last_line(sub), policy.grace, policy.stall_mails)
+    return sub.in_flight and silent
 
 
 def _is_absence(fact: Fact) -> bool:

@@ -59,8 +59,10 @@ def answers(trail: Trail, marks: Watermarks, policy: Policy) -> tuple[list[Messa
             continue
         elif spoken < asker.until:
             due.append(Due(asker.until, Source.SES))
-        elif marks.silent(ANY_SES, asker.asks[0].at, policy.grace, policy.stall_mails):
-            # The feed broke off, so that nothing was found says nothing (rule 15).
+        elif marks.silent(ANY_SES, asker.asks[0].at, policy.grace, policy.stall_mails) or marks.lost(
+            Source.SES, asker.asks[0].at, asker.until
+        ):
+            # The feed broke off, or events were lost unread: that nothing was found says nothing (rules 15, 20).
             due.append(Due(spoken + max(policy.grace, SECOND), Source.SES))
         else:
             said.append(_not_found(asker, trail))

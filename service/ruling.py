@@ -53,6 +53,7 @@ class Outputs:
 
     correlated: list[Published] = field(default_factory=list)
     gaps: list[Published] = field(default_factory=list)
+    conditions: list[Published] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     failures: list[tuple[Name, list[tuple[Fact, Sighting]], str]] = field(default_factory=list)
     """Fragments on which the core itself failed (rule 23): for the dead letters, as `internal_error`."""

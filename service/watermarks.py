@@ -25,6 +25,9 @@ ANY_SES: Final = "ses:"
 """The feed of all SES events there are: what a mail waits for of which nobody knows where SES took it."""
 DOMAIN: Final = "domain:"
 """Before a sender's domain: no feed, but news that the logs speak of it."""
+REFUSED: Final = "refused:"
+"""Before a cause and a region: no feed, but news that SES refuses whatever the account sends there."""
+MAX_HOLES: Final = 1000
 NEVER: Final = 0
 """The watermark of a source that is configured and has not spoken."""
 
@@ -58,11 +61,27 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All topics of this source; an entry of a topic that the newest statement does not list no longer counts."""
 
 
+class Hole(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Records that Kafka removed before they were read (rule 20). `since`, `until`: between which record times.
+
+    `since` is `NEVER` where the reader had read nothing before: whoever folds it in may know better.
+    """
+
+    source: Source
+    topic: str
+    partition: int
+    first: int
+    after: int
+    since: Instant
+    until: Instant
+
+
 class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A statement of one ingest task: its partitions, and what their feeds said since the statement before."""
 
     entries: tuple[Entry, ...]
     news: tuple[FeedNews, ...] = ()
+    holes: tuple[Hole, ...] = ()
 
 
 class Feed(msgspec.Struct, array_like=True):
@@ -73,12 +92,16 @@ class Feed(msgspec.Struct, array_like=True):
     """The latest hand-offs after the one that it has last spoken of, in order."""
     flying: dict[int, int] = msgspec.field(default_factory=dict)
     """Of a host: this shard's submissions without an id, by bucket of their last line. Counted anew at a restore."""
+    since: Instant = NEVER
+    """The earliest hand-off that waits, also where it is no longer among the latest."""
 
     def learn(self, news: FeedNews) -> None:
         """Folds in what a statement says; what the feed has spoken of no longer waits."""
         self.spoken = max(self.spoken, news.spoken)
         latest = sorted({at for at in (*self.waiting, *news.waiting) if at > self.spoken})
         self.waiting = latest[-LATEST:]
+        earliest = [at for at in (self.since, *latest[:1]) if at > self.spoken]
+        self.since = min(earliest, default=NEVER)
 
     def silent_since(self, handoff: Instant, grace: int, mails: int) -> bool:
         """Nothing has come since the hand-off, and at least `mails` mails wait (rule 15).
@@ -91,8 +114,12 @@ class Feed(msgspec.Struct, array_like=True):
         """A host said nothing since this mail's last line, and at least `mails` mails were in flight then."""
         if self.spoken >= last_line + grace:
             return False
+        return self.in_flight(grace) >= mails
+
+    def in_flight(self, grace: int) -> int:
+        """Of a host: this shard's submissions that were in flight when it last spoke."""
         since = (self.spoken - grace) // BUCKET
-        return sum(count for bucket, count in self.flying.items() if bucket >= since) >= mails
+        return sum(count for bucket, count in self.flying.items() if bucket >= since)
 
 
 class Watermarks(msgspec.Struct):
@@ -102,6 +129,10 @@ class Watermarks(msgspec.Struct):
     feeds: dict[str, Feed] = msgspec.field(default_factory=dict)
     domains: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When a log first spoke of a sender's domain, by record time."""
+    refused: dict[str, Instant] = msgspec.field(default_factory=dict)
+    """When SES last refused whatever an account sends, by `cause/region`."""
+    holes: dict[str, Hole] = msgspec.field(default_factory=dict)
+    """What was lost unread, by `topic/partition/first`; until no gap can overlap it any more."""
     partitions: int = 1
     """How many shards share the hosts: a count of this shard's is a sample of all."""
     configured: tuple[Source, ...] = (Source.SMTP, Source.SES)
@@ -117,6 +148,8 @@ class Watermarks(msgspec.Struct):
 
     def learn(self, statement: Watermark) -> None:
         """Folds a statement in; older statements about a partition change nothing."""
+        for hole in statement.holes:  # first: what an entry says now is about the time after the hole
+            self._lose(hole)
         for entry in statement.entries:
             key = f"{entry.source}/{entry.topic}/{entry.partition}"
             known = self.entries.get(key)
@@ -128,6 +161,9 @@ class Watermarks(msgspec.Struct):
         for item in news:
             if item.feed.startswith(DOMAIN):
                 self._hear_domain(item.feed.removeprefix(DOMAIN), item.spoken)
+            elif item.feed.startswith(REFUSED):
+                about = item.feed.removeprefix(REFUSED)
+                self.refused[about] = max(item.spoken, self.refused.get(about, NEVER))
             elif item.feed in self.feeds or len(self.feeds) < MAX_FEEDS:
                 self.feeds.setdefault(item.feed, Feed()).learn(item)
 
@@ -155,11 +191,31 @@ class Watermarks(msgspec.Struct):
         known = self.feeds.get(feed)
         return self.stalls and known is not None and known.silent_since(handoff, grace, mails)
 
+    def _lose(self, hole: Hole) -> None:
+        entry = self.entries.get(f"{hole.source}/{hole.topic}/{hole.partition}")
+        if hole.since == NEVER and entry is not None:
+            hole = msgspec.structs.replace(hole, since=min(entry.last_record_at, hole.until))
+        key = f"{hole.topic}/{hole.partition}/{hole.first}"
+        if key in self.holes or len(self.holes) < MAX_HOLES:
+            self.holes.setdefault(key, hole)
+
+    def forget_holes(self, before: Instant) -> None:
+        """Drops holes that no gap can overlap any more, since all that was handed off by `before` is judged."""
+        for key in [key for key, hole in self.holes.items() if hole.until < before]:
+            del self.holes[key]
+
+    def lost(self, source: Source, since: Instant, until: Instant) -> bool:
+        """Whether what the source should have said between the two may be among what was lost unread (rule 20)."""
+        return any(h.source is source and h.since <= until and h.until >= since for h in self.holes.values())
+
+    def enough(self, mails: int) -> int:
+        """How many of a shard's mails stand for `mails` of all shards'."""
+        return max(MIN_SAMPLE, -(-mails // self.partitions)) if self.partitions > 1 else mails
+
     def silent_host(self, submission: str, last_line: Instant, grace: int, mails: int) -> bool:
         """Whether a mail server's log broke off with this mail and others in flight (rule 15)."""
         feed = self.feeds.get(_host(submission))
-        enough = max(MIN_SAMPLE, -(-mails // self.partitions)) if self.partitions > 1 else mails
-        return self.stalls and feed is not None and feed.broke_off(last_line, grace, enough)
+        return self.stalls and feed is not None and feed.broke_off(last_line, grace, self.enough(mails))
 
     def fly(self, submission: str, last_line: Instant, change: int) -> None:
         """One submission more (1), or one less (-1), is without an id; `last_line` is when it was last spoken of."""

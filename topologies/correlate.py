@@ -56,7 +56,9 @@ class Judge:
     def __init__(self, shard: Shard, settings: Settings, engine: EngineSettings, policy: Policy) -> None:
         self.tally = Tally()
         try:
-            self.correlator = Correlator(ShardRows(shard), policy, Documents(), sources(settings), engine.partitions)
+            self.correlator = Correlator(
+                ShardRows(shard), policy, Documents(), sources(settings), engine.partitions, shard.partition
+            )
         except (PartitionCountError, UnknownVersionError) as error:
             raise EngineError(f"{settings.topics.changelog}/{shard.partition}: {error}") from error
 
@@ -87,6 +89,7 @@ def _publish(settings: Settings, shard: Shard, said: Outputs) -> None:
     for topic, event, documents in (
         (topics.correlated, cloudevents.CORRELATED, said.correlated),
         (topics.gaps, cloudevents.GAP, said.gaps),
+        (topics.gaps, cloudevents.CONDITION, said.conditions),
     ):
         for key, revision, value in documents:
             headers = cloudevents.headers(event, key, revision, value, prefix=settings.prefix)

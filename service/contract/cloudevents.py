@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CORRELATED: Final = "mailgap.correlated.v1"
 GAP: Final = "mailgap.gap.v1"
+CONDITION: Final = "mailgap.condition.v1"
 
 SOURCE: Final = "urn:mailgap:"
 """What an application's name (`--prefix`) is appended to."""

@@ -72,6 +72,22 @@ class Resolution(StrEnum):
     WINDOW_CLOSED = "window_closed"
 
 
+class Condition(StrEnum):
+    """What concerns many mails at once (rule 16)."""
+
+    SOURCE_STALLED = "source_stalled"
+    FEED_MISSING = "feed_missing"
+    ACCOUNT_REFUSED = "account_refused"
+    EVIDENCE_LOST = "evidence_lost"
+
+
+class ConditionState(StrEnum):
+    """A condition is raised and cleared, and may be raised again."""
+
+    RAISED = "raised"
+    CLEARED = "cleared"
+
+
 class Stage(StrEnum):
     """Who has to act: the application (before SES took the mail), SES, or the recipient's side."""
 

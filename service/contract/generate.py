@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from service.contract import cloudevents, correlated, dead_letter, gap
+from service.contract import cloudevents, condition, correlated, dead_letter, gap
 from service.facts import Reason
 
 FOLDER: Final = Path(__file__).parent / "schemas"
@@ -22,6 +22,7 @@ Schema = dict[str, Any]
 _STRUCTS: Final[tuple[tuple[str, type[msgspec.Struct], str], ...]] = (
     ("correlated-1.schema.json", correlated.Correlated, "urn:mailgap:schema:correlated:1"),
     ("gap-1.schema.json", gap.GapRecord, "urn:mailgap:schema:gap:1"),
+    ("condition-1.schema.json", condition.ConditionRecord, "urn:mailgap:schema:condition:1"),
 )
 
 
@@ -72,7 +73,7 @@ def asyncapi() -> Schema:
         "defaultContentType": "application/json",
         "channels": {
             "correlated": _channel("correlated", "Every change of a verdict. The latest record of a key is the truth."),
-            "gaps": _channel("gaps", "A gap opened, resolved or closed."),
+            "gaps": _channel("gaps", "A gap opened, resolved or closed; a condition raised or cleared.", "conditions"),
             "deadLetters": _channel(
                 "dead-letters", "Input that could not be used, as it came. It holds raw addresses."
             ),
@@ -86,17 +87,18 @@ def asyncapi() -> Schema:
             "messages": {
                 "correlated": _document("The mail_id.", "correlated-1.schema.json", cloudevents.CORRELATED),
                 "gaps": _document("The gap_id.", "gap-1.schema.json", cloudevents.GAP),
+                "conditions": _document("The condition_id.", "condition-1.schema.json", cloudevents.CONDITION),
                 "dead-letters": _dead_letter(),
             },
         },
     }
 
 
-def _channel(topic: str, description: str) -> Schema:
+def _channel(topic: str, description: str, *others: str) -> Schema:
     return {
         "address": "{prefix}-" + topic,
         "description": description,
-        "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (topic, *others)},
         "parameters": {"prefix": {"$ref": "#/components/parameters/prefix"}},
     }
 

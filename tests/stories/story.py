@@ -22,7 +22,7 @@ from service.intake import Intake
 from service.parsing.instants import instant
 from service.parsing.smtp import SmtpContext
 from service.policy import Policy, duration
-from service.watermarks import Entry, Watermark
+from service.watermarks import Entry, Hole, Watermark
 from tests.stories import text
 from tests.stories.world import World
 
@@ -298,10 +298,10 @@ class Story:
         entries = [entry(source, after(until)) for source, until in spoken.items() if until is not None]
         return self.state(*entries)
 
-    def state(self, *entries: Entry) -> Story:
+    def state(self, *entries: Entry, holes: tuple[Hole, ...] = ()) -> Story:
         """A statement of ingest: these entries, and what the feeds said since the statement before."""
         news = tuple(item for intake in self._intakes.values() for item in intake.listener.take())
-        self.log.append(FactsRecord([], Watermark(entries, news)))
+        self.log.append(FactsRecord([], Watermark(entries, news, holes)))
         return self
 
     # -- what mailgap makes of it ----------------------------------------------------------------------------------
@@ -361,6 +361,10 @@ class Story:
             for gap in self.told().gaps
         ]
 
+    def conditions(self) -> list[str]:
+        """Every condition record so far, as `raised source_stalled ses: SES's events of region us-east-1`."""
+        return [f"{c.state} {c.condition} {c.source}: {c.about}" for c in self.told().conditions]
+
     # -- in every way that must make no difference -----------------------------------------------------------------
 
     def retell(self) -> None:
@@ -400,6 +404,7 @@ class Story:
             how = "aborted" if abort else "cut by crashes"
             assert sorted(other.published) == sorted(world.published), how
             assert sorted(map(repr, other.gaps)) == sorted(map(repr, world.gaps)), how
+            assert other.conditions == world.conditions, how
             _same(other.truth(), world.truth(), how)
             assert other.counts == world.counts, how
             assert sorted(other.timings) == sorted(world.timings), how

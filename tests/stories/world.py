@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from service import facts_record, rows
+from service.contract.condition import ConditionRecord
 from service.contract.correlated import Correlated
 from service.contract.gap import GapRecord
 from service.contract.normal_form import normal_form
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _CORRELATED = msgspec.json.Decoder(Correlated).decode
 _GAP = msgspec.json.Decoder(GapRecord).decode
+_CONDITION = msgspec.json.Decoder(ConditionRecord).decode
 _MANY_ROUNDS = 20
 _FIRST_SECOND = re.compile(r"@\d{10}\b")
 
@@ -52,6 +54,7 @@ class World:
         self.documents: dict[str, dict[str, Any]] = {}
         self.published: list[tuple[str, int]] = []
         self.gaps: list[GapRecord] = []
+        self.conditions: list[ConditionRecord] = []
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.timings: list[tuple[tuple[str, ...], float, str]] = []
         self._states: dict[str, list[str]] = defaultdict(list)
@@ -60,7 +63,8 @@ class World:
     def wake(self) -> None:
         """A worker starts on the rows that are there."""
         self.correlators = [
-            Correlator(store, self.policy, Documents(), self.sources, self.shards) for store in self.stores
+            Correlator(store, self.policy, Documents(), self.sources, self.shards, shard)
+            for shard, store in enumerate(self.stores)
         ]
         for correlator in self.correlators:
             self._heed(correlator)
@@ -83,7 +87,9 @@ class World:
                     self.correlators[shard].take(batch)
                     messages += _messages(self.correlators[shard].drain())
                     self.stores[shard] = before
-                    self.correlators[shard] = Correlator(before, self.policy, Documents(), self.sources, self.shards)
+                    self.correlators[shard] = Correlator(
+                        before, self.policy, Documents(), self.sources, self.shards, shard
+                    )
                 self.correlators[shard].take(batch)
                 messages += self._heed(self.correlators[shard])
             if not messages:
@@ -126,6 +132,13 @@ class World:
             assert states in (["opened"], ["opened", "resolved"], ["opened", "closed"]), f"{key}: {states}"
             assert revision == len(states)
             self.gaps.append(gap)
+        for key, revision, value in said.conditions:
+            condition = _CONDITION(value)
+            assert (condition.condition_id, condition.revision) == (key, revision)
+            states = self._states[key]
+            states.append(condition.state)
+            assert states == ["raised", "cleared"] * (revision // 2) + ["raised"] * (revision % 2), f"{key}: {states}"
+            self.conditions.append(condition)
         return _messages(said)
 
     def truth(self, *, loosely: bool = False) -> dict[str, Any]:
