@@ -70,6 +70,7 @@ PROGRAMS: Final = (
     "app-name",  # rsyslog
     "app_name",
     "ident",  # Fluent Bit's syslog parser
+    "process.program",  # Filebeat's syslog input
     "process.name",  # Filebeat's system module
     "log.syslog.appname",  # Elastic
     "program",  # Logstash's grok patterns
@@ -101,7 +102,7 @@ PLAIN_HOSTS: Final = (
 )
 PLAIN_PROGRAMS: Final = (
     *("syslogtag", "syslogprogram", "syslogidentifier", "syslogappname", "appname", "ident", "program", "tag"),
-    "programname",
+    *("applicationname", "programname"),  # GELF, Graylog
 )
 PLAIN_STAMPS: Final = (
     *("timereported", "syslogtimestamp", "timestamp", "isodate", "eventtime", "datetime", "time", "date", "ts"),

@@ -70,7 +70,11 @@ _CAUSES: Final = tuple(
         (r"SMTP timeout after end of data|closed connection in response to end of data", Cause.AMBIGUOUS),
         (r"SMTP timeout after sending|SMTP timeout after|data timeout", Cause.TIMEOUT),
         (r"closed connection in response|have been failing for a long time|long failure period", Cause.UNREACHABLE),
-        (r"lookup did not complete|host lookup failed|host address lookups failed", Cause.UNREACHABLE),
+        (
+            r"lookup (?:for \S{1,255} )?did not complete|host lookup failed|host address lookups failed",
+            Cause.UNREACHABLE,
+        ),
+        (r"lookup of host \S{1,255} failed|MX records point to non-existent hosts", Cause.UNREACHABLE),
         (r"message is too big|message too big", Cause.TOO_LARGE),
         (r"remote host address is the local host|no suitable authenticators", Cause.CONFIGURATION),
         (r"retry timeout exceeded", Cause.OTHER_REFUSAL),

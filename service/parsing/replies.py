@@ -22,6 +22,8 @@ _C: Final = Cause
 CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
     (re.compile(pattern), cause)
     for pattern, cause in (
+        # The identities that follow are the mail's own addresses and display names, which may say anything.
+        (r"email address is not verified", _C.UNVERIFIED_IDENTITY),
         # SES may hold the mail already: this comes before every other account of a lost connection.
         (r"while sending end of data|may be sent more than once", _C.AMBIGUOUS),
         # Throttling. AWS: "454 Throttling failure: ...", and the same words from the API.
@@ -46,10 +48,11 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"authentication credentials invalid|authentication required|not subscribed to ses", _C.AUTH_FAILED),
         (r"sasl authentication failed|invalidclienttokenid|signaturedoesnotmatch", _C.AUTH_FAILED),
         # Postfix compares sizes itself before it sends.
-        (r"message is too long|exceeds size limit|message size exceeds", _C.TOO_LARGE),
+        (r"message is too long|exceeds size limit|message size exceeds|message length is more than", _C.TOO_LARGE),
         # Address complaints also come as "554 Transaction failed: ...": look for them first.
         (r"illegal characters? in (?:user name|domain)|illegal (?:address|whitespace|semicolon)", _C.BAD_ADDRESS),
         (r"missing (?:final|local name|domain)|(?:local address|domain) (?:contains|starts|ends)", _C.BAD_ADDRESS),
+        (r"(?:user name|domain) is missing", _C.BAD_ADDRESS),
         (r"invalid (?:email address|rcpt to|mail from)|address unknown|email is invalid", _C.BAD_ADDRESS),
         (r"transaction failed|duplicate header|smtputf8 is required", _C.MALFORMED),
         # The way to SES.
@@ -115,8 +118,8 @@ API_CODES: Final = {
     "validationerror": _C.MALFORMED,
     "throttling": _C.RATE_EXCEEDED,
     "limitexceeded": _C.QUOTA_EXCEEDED,
-    # The rate and the quota
     "toomanyrequests": _C.RATE_EXCEEDED,
+    # The rate and the quota
     "requestthrottled": _C.RATE_EXCEEDED,
     "accountthrottled": _C.RATE_EXCEEDED,
     "accountdailyquotaexceeded": _C.QUOTA_EXCEEDED,
@@ -162,7 +165,7 @@ API_CODES: Final = {
 }
 """What SES's API calls its errors, in both versions and in the statuses of bulk calls, in the form of `api_code`."""
 
-_VAGUE: Final = frozenset(list(API_CODES)[:9])
+_VAGUE: Final = frozenset(list(API_CODES)[:10])
 _LONGEST_CODE: Final = 200
 
 

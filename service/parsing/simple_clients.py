@@ -46,10 +46,14 @@ _DIED: Final = re.compile(
     r"(?:(?:Authorization failed|Server didn't (?:like|accept) our AUTH LOGIN|Server rejected AUTH CRAM-MD5|"
     r"RCPT TO:<.{1,998}?>|Invalid response: .{0,255}?) \()?([45]\d\d .{0,1000}?)\)?$"
 ).match
+# The reply to QUIT stands there, unless the connection ended before it: then the one before, with the id.
+_SENT: Final = re.compile(r"Sent mail for \S{1,320} \((250 [^()]{1,255})\)(?: uid=| |$)").match
 _UNREACHED: Final = re.compile(r"Cannot open (\S{1,255}):\d{1,5}$").match
 
 
 def _ssmtp(line: Line, relays: frozenset[str]) -> Facts:
+    if sent := _SENT(line.message):
+        return taken(Attempt(line, "", (), NOBODY, sent[1]))
     unreached = _UNREACHED(line.message)
     if unreached:
         relay = relay_of(unreached[1], relays)

@@ -110,6 +110,8 @@ _CRI: Final = re.compile(r"\d{4}-\d\d-\d\dT\S{1,40} std(?:out|err) [FP](?::\S{0,
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 # Of random bytes a ninth are control characters; what is not UTF-8 counts four times, being escaped.
 _FEW_CONTROLS, _CONTROL_SHARE = 8, 33
+# Postfix's own status line, of which a shipper took the header off and did not keep the tag.
+_HEADLESS: Final = re.compile(r"[0-9A-Za-z]{5,64}: to=<").match
 _REPLY: Final = re.compile(r"250 Ok [A-Za-z0-9-]{16}").search
 
 
@@ -378,7 +380,8 @@ def _bare(text: str, envelope: Envelope, seen: Instant) -> Line | None:
 
 def _unknown(text: str) -> _Part:
     """A line without a header, of nobody knows whom."""
-    if "postfix/" in text and "to=<" in text and ("status=" in text or _REPLY(text)):
+    headless_status = _HEADLESS(text) and ", relay=" in text and ", status=" in text
+    if headless_status or ("postfix/" in text and "to=<" in text and ("status=" in text or _REPLY(text))):
         return Unparsable(Reason.UNPARSABLE_MAIL_LINE, "a status line in no known envelope")
     controls = len(_CONTROL.findall(text))
     if "\0" in text or (controls >= _FEW_CONTROLS and controls * _CONTROL_SHARE > len(text)):

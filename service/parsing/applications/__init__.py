@@ -29,7 +29,7 @@ __all__ = ["Facts", "entry_of", "headless", "is_printed", "may_concern_mail", "s
 _HINTS: Final = (
     *("mail", "smtp", "250 ok", "(250", "messageid", "message_id", "message-id", "message id", "msgid", "msg_id"),
     *("ok 0", "sent", "messagerejected", "sending", "throttling", "aws", "service: ses", "command"),
-    *("connection could not", "connection to"),
+    *("connection could not", "connection to", "configurationset", "accountsuspended"),
     *("421", "451", "454", "501", "530", "535", "552", "553", "554"),
 )
 
