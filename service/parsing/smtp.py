@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from service.facts import Parsed, Reason, Unparsable
+from service.facts import HOUR, Parsed, Reason, Unparsable
 from service.parsing.applications import (
     entry_of,
     headless,
@@ -101,6 +101,10 @@ DOCUMENT_DIALECTS: Final = (read_halon,)
 
 _Part: TypeAlias = Facts | Unparsable
 
+HALF_A_YEAR: Final = 182 * 24 * HOUR
+_AHEAD: Final = 36 * HOUR
+"""What a stamp's zone (14 h) and a clock that is wrong may be ahead by."""
+
 _DEEPEST: Final = 6  # documents in lines in documents: Docker, Fluent Bit, CloudWatch, Firehose, Lambda
 _PADDING: Final = b"\0 \t\r\n\xef\xbb\xbf"
 # A bracket alone may be a log level: `[NOTICE] ...`.
@@ -129,6 +133,20 @@ def parse_smtp(raw: bytes, seen: Instant, context: SmtpContext = DEFAULT) -> tup
                 return Parsed(said, 0 if said else 1), None
             return Parsed([]), said
     return _collected(_parts(raw, text, seen, context))
+
+
+def parse_not_later(
+    raw: bytes, seen: Instant, latest: Instant, context: SmtpContext = DEFAULT
+) -> tuple[Parsed, Unparsable | None]:
+    """As `parse_smtp`, by a reader who knows that it was written by `latest`.
+
+    A log does not speak of the future: a stamp without a year (RFC 3164) that is nearest to `seen` in the year to come
+    is one of the year before. Where no SES id shows the year, nothing else would.
+    """
+    parsed, trouble = parse_smtp(raw, seen, context)
+    if any(fact.at > latest + _AHEAD for _, fact in parsed.facts):
+        return parse_smtp(raw, latest - HALF_A_YEAR, context)
+    return parsed, trouble
 
 
 def _collected(parts: Iterator[_Part]) -> tuple[Parsed, Unparsable | None]:
