@@ -199,7 +199,10 @@ CASES = (
         "Source ses has fallen silent: 25 mails of all streams are held and not judged",
         {"source": "ses"},
         "60m",
-        {"it speaks again within minutes": {STALLED: "0x10 1x8 0x60", HELD: "0x10 25x8 0x60"}},
+        {
+            "it speaks again at once": {STALLED: "0x10 1 0x60", HELD: "0x10 25 0x60"},
+            "mails are held, and nothing is said to be stalled yet": {STALLED: "0x60", HELD: "25x60"},
+        },
     ),
     Case(
         "MailgapSourceSilent",
