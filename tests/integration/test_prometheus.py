@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import ExitStack
 
@@ -141,6 +142,9 @@ def _every_query_works(prometheus, began: float) -> None:
     assert empty <= NOTHING_IN_THE_DEMO
     for name, expr in EXPRESSIONS.items():
         assert prometheus.query(expr) is not None, name
+    for page in (ROOT / "deploy" / "runbooks").glob("*.md"):
+        for query in re.findall(r"^promtool query instant \S+ '([^']+)'$", page.read_text(), re.MULTILINE):
+            assert prometheus.query(query) is not None, page
 
 
 def _burning(prometheus) -> set[str]:
