@@ -36,7 +36,8 @@ _BARE: Final = re.compile(
     r"(?:(\d{4}-\d\d-\d\dT\S{8,24}) )?(?=\[[A-Z]{4,8}\] \[[0-9A-Za-z.-]{8,80}\] \[outbound\] )"
 ).match
 _DELIVERED: Final = re.compile(
-    r"delivered file=\S{1,255} domain=\S{1,255} host=\"?([^\s\"]{1,255})\"? ip=\"?([0-9A-Fa-f.:]{2,45})\"? "
+    r"delivered file=\S{1,255} domain=\S{1,255} host=\"?([^\s\"]{1,255})\"? ip=\"?([0-9A-Fa-f.:]{2,45})\"?"
+    r"(?: port=\"?(\d{1,5}))?"
 ).match
 _RESPONSE: Final = re.compile(r' response="?(.{0,1000}?)"? delay=').search
 _RECIPIENT: Final = re.compile(r"recipient (<.{1,998}?>) rejected: (?=\d{3} )").match
@@ -66,13 +67,13 @@ def parse_haraka(line: Line, relays: frozenset[str]) -> Facts | None:
     name, text = submission(line, head[1]), line.message[head.end() :]
     if delivered := _DELIVERED(text):
         response = _RESPONSE(text, delivered.end() - 1)
-        relay = relay_of(f"{delivered[1]}[{delivered[2]}]", relays)
+        relay = relay_of(f"{delivered[1]}[{delivered[2]}]:{delivered[3] or ''}", relays)
         return _delivered(Attempt(line, name, (), relay, response[1])) if response else None
     if rejected := _RECIPIENT(text):
         recipient = address(rejected[1])[:LONGEST_ADDRESS]
-        return _refused(Attempt(line, name, (recipient,), NOBODY, text[rejected.end() :]), relays)
+        return _refused(Attempt(line, name, (recipient,), NOBODY, text[rejected.end() :]))
     if text.startswith(_BOUNCED):
-        facts = _refused(Attempt(line, name, (), NOBODY, text.removeprefix(_BOUNCED)), relays)
+        facts = _refused(Attempt(line, name, (), NOBODY, text.removeprefix(_BOUNCED)))
         return [*facts, _closed(line, name)] if facts else []
     return []
 
@@ -88,5 +89,5 @@ def _closed(line: Line, name: str) -> tuple[Name, Fact]:
     return submission_name(name), Closed(line.at, line.floating, "removed")
 
 
-def _refused(attempt: Attempt, relays: frozenset[str]) -> Facts:
-    return refused(attempt, relays) if in_words_of_ses(attempt.reply) else []
+def _refused(attempt: Attempt) -> Facts:
+    return refused(attempt) if in_words_of_ses(attempt.reply) else []

@@ -51,21 +51,20 @@ def bare_multilog(text: str, seen: Instant, _: tzinfo | None) -> Line | None:
     return Line(at if is_believable(at) else seen, False, "", program, rest)  # noqa: FBT003
 
 
-def parse_qmail(line: Line, relays: frozenset[str]) -> Facts | None:
+def parse_qmail(line: Line, _: frozenset[str]) -> Facts | None:
     """The facts in one line: none where it says nothing of a mail by itself."""
     found = _DELIVERY(line.message)
     if found is None:
         return []
     text = line.message[found.end() :]
-    _, said, rest = text.partition(_SAID)
-    reply, ended, _ = rest.partition("/")
-    reply = reply.replace("_", " ")
+    said, rest = _SAID in text, text.partition(_SAID)[2]
+    ended, reply = "/" in rest, rest.partition("/")[0].replace("_", " ")
     if found[2] == "success":
-        return taken(Attempt(line, "", (), NOBODY, reply, bool(ended))) if said else []
+        return taken(Attempt(line, "", (), NOBODY, reply, ended)) if said else []
     if found[2] == "failure" and in_words_of_ses(reply):
         name = submission(line, f"qmail:delivery-{found[1]}")
         return [
-            *refused(Attempt(line, name, (), NOBODY, reply), relays),
+            *refused(Attempt(line, name, (), NOBODY, reply)),
             *one(name, Closed(line.at, line.floating, "removed")),
         ]
     return []

@@ -215,13 +215,14 @@ def is_strict_ses_id(ses_id: str) -> bool:
 # -- the hosts -------------------------------------------------------------------------------------------------------
 
 _SES_HOST = (
-    r"(?:[a-z0-9-]{1,80}\.)?email-smtp(?:-fips)?\.([a-z0-9-]{4,32})\.(?:vpce\.)?amazonaws\.com(?:\.cn)?"
+    r"(?:[a-z0-9-]{1,80}\.)?email-smtp(?:-fips)?\.([a-z0-9-]{4,32})\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)"
     # What the endpoint's name is an alias for: some clients log that.
     r"|ses-smtp-[a-z0-9-]{1,64}\.([a-z0-9-]{4,32})\.elb\.amazonaws\.com"
 )
 _IS_SES_HOST = re.compile(_SES_HOST).fullmatch
-_NAMES_SES_HOST = re.compile(rf"\b(?:{_SES_HOST})\b").search
-_RELAY = re.compile(r"([^\[\]]*)(?:\[([^\]]*)\])?(?::\d+)?").match
+_RELAY = re.compile(r"([^\[\]]*)(?:\[([^\]]*)\])?(?::(\d+))?").match
+# A recipient's domain leads to port 25 only: who was reached at these was named by the operator. SES listens at them.
+_SUBMISSION_PORTS = frozenset({"465", "587", "2465", "2587"})
 # The ranges of documentation are "private" to ipaddress; in a log they are somebody's example, or a test's relay.
 _PRIVATE_BLOCKS = (
     "127.0.0.0/8",
@@ -238,12 +239,16 @@ _PRIVATE = tuple(ip_network(block) for block in _PRIVATE_BLOCKS)
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
-    """The next hop. `elsewhere`: it is a named public host and not SES, so what it says is not SES's business."""
+    """The next hop. `elsewhere`: it is a named public host and not SES, so what it says is not SES's business.
+
+    `chosen`: such a host, but named by the operator, not by a recipient's DNS; so it may be SES under another name.
+    """
 
     host: str
     ses: bool
     region: str
     elsewhere: bool
+    chosen: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -257,13 +262,8 @@ def relay_of(text: str, relays: frozenset[str]) -> Relay:
     endpoint = _IS_SES_HOST(host)
     region = (endpoint[1] or endpoint[2]) if endpoint else ""
     ses = endpoint is not None or host in relays
-    return Relay(host, ses, region, elsewhere=not ses and _is_named(host) and _is_public(address))
-
-
-def names_ses(text: str, relays: frozenset[str]) -> bool:
-    """Whether the text speaks of an SES endpoint, or of a further relay that leads to one."""
-    lowered = text.lower()
-    return _NAMES_SES_HOST(lowered) is not None or any(relay in lowered for relay in relays)
+    elsewhere = not ses and _is_named(host) and _is_public(address)
+    return Relay(host, ses, region, elsewhere, chosen=found is not None and found[3] in _SUBMISSION_PORTS)
 
 
 def _is_named(host: str) -> bool:
