@@ -105,6 +105,7 @@ _DEEPEST: Final = 6  # documents in lines in documents: Docker, Fluent Bit, Clou
 _PADDING: Final = b"\0 \t\r\n\xef\xbb\xbf"
 # A bracket alone may be a log level: `[NOTICE] ...`.
 _IS_JSON: Final = re.compile(rb'\{|\[[ \t\r\n]*[\[{"\]]').match
+_CUT_JSON: Final = re.compile(r'\{ ?"|\[ ?[\[{"\]]').match
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _CRI: Final = re.compile(r"\d{4}-\d\d-\d\dT\S{1,40} std(?:out|err) [FP](?::\S{0,64})? ").match
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
@@ -170,7 +171,7 @@ def _by_application(line: Line, document: dict[str, Any] | None, context: SmtpCo
     for extractor in context.extractors:
         if facts := extractor.read(line, document, context.zone):
             return facts
-    return (document and said_by_document(document, line)) or said_by_line(line)
+    return said_by_line(line) if document is None else said_by_document(document, line)
 
 
 @lru_cache(maxsize=1024)
@@ -220,10 +221,12 @@ class _Reader:
                 yield from self.text(frame)
 
     def _no_json(self, piece: bytes) -> _Part:
-        """What cannot be read as JSON; Node prints its objects much like it."""
+        """What cannot be read as JSON: cut off, or a text of which parts look like it. Node's objects do."""
         line = headless(" ".join(decode(piece).split()), self.seen, self.context.zone)
-        if is_printed(line.message):
-            return _by_application(line, None, self.context)
+        if not _CUT_JSON(line.message):
+            facts = _by_application(line, None, self.context)
+            if facts or is_printed(line.message) or not may_concern_mail(line.message):
+                return facts
         return Unparsable(Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document")
 
     def _inside(self, envelope: Envelope | None = None) -> _Reader:
