@@ -39,7 +39,7 @@ REJECTED: Final = frozenset({"rejected"})
 TEXTS: Final = (
     *("excvalue", "message", "msg", "event", "value", "error", "err", "errormessage", "errmsg", "errorinfo", "reason"),
     *("cause", "detail", "details", "exception", "excinfo", "throwable", "stack", "stacktrace", "errorstack"),
-    *("errorstacktrace", "errorverbose", "log", "shortmessage", "fullmessage"),
+    *("errorstacktrace", "errorverbose", "log", "shortmessage", "fullmessage", "m", "mt"),  # the last are Serilog's
 )
 """Texts in which a library puts a reply or an error, in the order in which they are looked into."""
 CODES: Final = frozenset("code errorcode name type exctype errortype status".split())  # noqa: SIM905 -- words
@@ -47,7 +47,7 @@ BULK_FAILURE: Final = "<bulk failure>"
 """No field's name: a status and an error that stand side by side."""
 TELLING: Final = frozenset(
     (  # noqa: SIM905 -- words
-        "message msg event action operation type name logger loggername component tnx function status state"
+        "message msg m mt event action operation type name logger loggername component tnx function status state"
     ).split()
 )
 """Where an entry says in words what it is about."""
