@@ -47,7 +47,9 @@ _RECEIVED: Final = re.compile(
 _FROM: Final = re.compile(r", relay=([^,]{1,320}+)$").search
 _MIDDLE: Final = re.compile(
     r", delay=(?:\d{1,6}\+)?\d\d:\d\d:\d\d(?:, xdelay=(?:\d{1,6}\+)?\d\d:\d\d:\d\d)?(?:, mailer=([^,\s]{1,64}+))?"
-    r"(?:, pri=-?\d{1,12}+)?(?:, quarantine=[^,]{0,320}+)?(?:, relay=([^,]{0,320}+))?(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?"
+    # `pri`, `quarantine`, and what versions and builds add: `tls_verify`, `ntries`.
+    r"(?:, (?!relay=|dsn=|reply=|stat=)[a-z_]{1,16}+=[^,]{0,320}+){0,8}+"
+    r"(?:, relay=([^,]{0,320}+))?(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?"
     r", (?=reply=|stat=)"
 )
 _CONTROLLER: Final = re.compile(r", ctladdr=.{0,1000}$").search
@@ -63,6 +65,7 @@ _CAUSES: Final = (
     ("Host unknown", Cause.UNREACHABLE),
     ("Name server", Cause.UNREACHABLE),
     ("Message exceeds", Cause.TOO_LARGE),
+    ("AUTH failure", Cause.AUTH_FAILED),
 )
 
 
@@ -160,7 +163,8 @@ def _status(rest: str) -> _Status | None:
         return None
     controller = _CONTROLLER(rest[: middle.start()][-1200:]) if ", ctladdr=" in rest[: middle.start()] else None
     end = middle.start() - len(controller[0]) if controller else middle.start()
-    recipients = recipients_in(rest[len("to=") : end])
+    # A list that is too long for a line ends with dots.
+    recipients = recipients_in(rest[len("to=") : end].removesuffix("..."))
     if not recipients:
         return None
     text = rest[middle.end() :]

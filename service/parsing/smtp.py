@@ -29,7 +29,7 @@ from service.parsing.documents import documents
 from service.parsing.envelopes import Envelope, open_envelope
 from service.parsing.exim import bare_exim, is_exim, parse_exim
 from service.parsing.halon import read_halon
-from service.parsing.haraka import bare_haraka, is_haraka, parse_haraka
+from service.parsing.haraka import bare_haraka, is_haraka, parse_haraka, read_haraka
 from service.parsing.journald import exported, is_exported
 from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
 from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
@@ -96,7 +96,7 @@ BARE_DIALECTS: Final[tuple[BareReader, ...]] = (bare_exim, bare_msmtp, bare_hara
 """Lines of a mail server's own log file, which say neither host nor program: (text, when it was seen, the zone of
 stamps without one) -> the line under its program's name, or None. The first that knows a text's beginning reads it."""
 
-DOCUMENT_DIALECTS: Final = (read_halon,)
+DOCUMENT_DIALECTS: Final = (read_halon, read_haraka)
 """JSON documents that are themselves a mail server's line: (document, seen, relays) -> facts, or None."""
 
 _Part: TypeAlias = Facts | Unparsable
