@@ -116,31 +116,47 @@ class Gathered:
 
     def _block(self, path: str, block: list[Raw], reference: Instant) -> Instant:
         """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
-        read: list[tuple[Raw, Parsed]] = []
+        read: list[tuple[Raw, Parsed, str]] = []
         following: dict[str, deque[Shown]] = defaultdict(deque)
         for raw in block:
             parsed, trouble, shown = self._parsed(raw, reference)
             self._count(Source.SMTP, path, raw, parsed, trouble)
             if not parsed.facts:
                 continue
-            read.append((raw, parsed))
             name, fact = parsed.facts[0]
+            host = self._whose_clock(raw, name, fact, path, reference)
+            read.append((raw, parsed, host))
             if shown is not None:
                 self._latest = None
-                following[_host(name)].append(shown)
-            reference = self._clocks.corrected(_host(name), fact.at) if shown is None else shown.clock
-        for raw, parsed in read:
-            self._line(path, raw, parsed, following)
+            if shown is not None and host:
+                following[host].append(shown)
+            reference = self._clocks.corrected(host, fact.at) if shown is None else shown.clock
+        for raw, parsed, host in read:
+            seen = self._dated(parsed, host, following) if host else _undated(parsed)
+            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
         return reference
 
-    def _line(self, path: str, raw: Raw, parsed: Parsed, following: dict[str, deque[Shown]]) -> None:
-        name, fact = parsed.facts[0]
-        host = _host(name)
+    def _whose_clock(self, raw: Raw, name: Name, fact: Fact, path: str, reference: Instant) -> str:
+        """The line's host; where it names none, whoever wrote the file; empty for a line without a stamp of its own.
+
+        Such a line was dated by those before it, and shows no clock.
+        """
+        host, _, rest = name[2:].partition(b"/")
+        if rest and host != b"-":
+            return host.decode()
+        if fact.at == reference:
+            again = parse_smtp(raw.data, reference + 1, self._context)[0].facts
+            if again and again[0][1].at != fact.at:
+                return ""
+        return f"\0{path}"
+
+    def _dated(self, parsed: Parsed, host: str, following: dict[str, deque[Shown]]) -> Instant:
+        """When the line was written, by the clock of its host."""
         if shown_by(parsed) is not None:
             following[host].popleft()
             self._clocks.learn(host, next(each for _, each in parsed.facts if isinstance(each, Accepted)))
         next_one = following[host][0] if following[host] else None
-        self._keep(Source.SMTP, parsed, Sighting(self._clocks.placed(host, fact.at, next_one), f"{path}:{raw.line}"))
+        return self._clocks.placed(host, parsed.facts[0][1].at, next_one)
 
     def _count(self, source: Source, path: str, raw: Raw, parsed: Parsed, trouble: Unparsable | None) -> None:
         self.tally.records[source] += 1
@@ -217,5 +233,6 @@ def _whole(raws: Iterable[Raw]) -> Iterator[Raw]:
         yield Raw(line.value or b"", line.offset)
 
 
-def _host(name: Name) -> str:
-    return name[2:].partition(b"/")[0].decode()
+def _undated(parsed: Parsed) -> Instant:
+    shown = shown_by(parsed)
+    return parsed.facts[0][1].at if shown is None else shown.clock

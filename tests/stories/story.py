@@ -225,12 +225,12 @@ class Story:
         }
         return self.event(mail, "Bounce", payload, **how)
 
-    def complaint(self, mail: Mail, *, subtype: str | None = None, feedback: str = "abuse", **how: Any) -> Story:
+    def complaint(self, mail: Mail, *to: str, subtype: str | None = None, feedback: str = "abuse", **how: Any) -> Story:
         payload = {
             "timestamp": self._stamp(),
             "complaintSubType": subtype,
             "complaintFeedbackType": feedback,
-            "complainedRecipients": [{"emailAddress": recipient} for recipient in mail.recipients],
+            "complainedRecipients": [{"emailAddress": recipient} for recipient in to or mail.recipients],
         }
         return self.event(mail, "Complaint", payload, **how)
 
