@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from service.commands import demo, explain, scan, topics, worker
+from service.commands import demo, doctor, explain, scan, topics, worker
 from service.metrics import release
 
-COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, demo.demo)
+COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, doctor.doctor, demo.demo)
 
 
 class Group(click.Group):
