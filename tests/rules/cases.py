@@ -100,6 +100,10 @@ CASES = (
             "two in a thousand are a provider's noise": _of(
                 "otp", "0+2x100", "0+1000x100", "accepted_not_delivered", "sent_then_silent"
             ),
+            "mails without an event are few of those that the log handed over": {
+                **_of("default", "0+1x200", "0+1x200", "accepted_not_delivered", "no_events"),
+                'mailgap_submissions_total{stream="default", instance="a"}': "0+500x200",
+            },
             "a hand-off gap is another budget's": _of("otp", "0+9x100", "0+100x100"),
         },
     ),

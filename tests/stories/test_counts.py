@@ -79,3 +79,11 @@ def test_without_events_acceptance_is_counted_at_once(tell):
     mail = story.mail()
     story.at("0s").submitted(mail).at("1s").accepted(mail).removed(mail)
     assert _counted(story, "accepted") == {("default",): 1}
+
+
+def test_a_mail_that_its_application_logs_too_is_one_submission(story):
+    mail = story.mail()
+    story.at("0s").mailer_said(mail).submitted(mail).at("1s").accepted(mail).removed(mail)
+    story.at("2s").send(mail).at("3s").delivery(mail).watermark("20h")
+    assert sum(_counted(story, "submissions").values()) == 1
+    assert sum(_counted(story, "accepted").values()) == 1
