@@ -11,10 +11,18 @@ from typing import Any
 
 import click
 
-from service.commands import dead_letters, demo, explain, scan, topics, worker
+from service.commands import dead_letters, demo, doctor, explain, scan, topics, worker
 from service.metrics import release
 
-COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, dead_letters.dead_letters, demo.demo)
+COMMANDS = (
+    scan.scan,
+    explain.explain,
+    worker.worker,
+    topics.topics,
+    doctor.doctor,
+    dead_letters.dead_letters,
+    demo.demo,
+)
 
 
 class Group(click.Group):

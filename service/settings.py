@@ -188,6 +188,23 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, 
     return Settings(**values)
 
 
+def origins(
+    flags: Mapping[str, object], environ: Mapping[str, str] | None = None, config: str | None = None
+) -> list[tuple[Setting, str, object]]:
+    """Every setting with the place that it comes from, in words, and its value as it was written there."""
+    environ = os.environ if environ is None else environ
+    path = config or environ.get("MAILGAP_CONFIG")
+    document = _document(path)
+    found: list[tuple[Setting, str, object]] = []
+    for setting in TABLE:
+        where, value = _origin(setting, flags, environ, document)
+        place = f"{path}: {where}" if where == setting.key else where
+        if where == setting.flag and flags.get(setting.key) in (None, ()):
+            place = "default"
+        found.append((setting, place, value))
+    return found
+
+
 def _origin(
     setting: Setting, flags: Mapping[str, object], environ: Mapping[str, str], document: Mapping[str, object]
 ) -> tuple[str, object]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
+import urllib.parse
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -20,9 +23,10 @@ from service.demo.sample import tell
 from service.demo.worker_process import WorkerProcess
 from service.facts import Source
 from service.settings import load
+from tests.integration.pictures import Line, draw
 from tests.integration.prometheus import Alertmanager, Prometheus
 from tests.integration.sample import REFUSALS, RELAY
-from tests.rules.dashboards import QUERIES
+from tests.rules.dashboards import BOARDS, QUERIES, Query
 from tests.rules.prometheus import ROOT, RULE_FILES
 from tests.rules.test_drift import EXPRESSIONS
 
@@ -111,6 +115,8 @@ def test_the_demo_under_prometheus(settings, tmp_path):
             _until(lambda: "MailgapAbsent" not in prometheus.firing(), prometheus.firing)
             _perform(settings, files)
             _every_query_works(prometheus, began)
+            _draw(prometheus, began)
+            _an_exemplar_leads_to_a_mail(prometheus, began)
             _the_right_alerts_came(prometheus, alertmanager, began)
             _until(lambda: not _burning(prometheus), prometheus.firing, 120)
             _until(lambda: not _paged(alertmanager), alertmanager.groups)
@@ -145,6 +151,34 @@ def _every_query_works(prometheus, began: float) -> None:
     for page in (ROOT / "deploy" / "runbooks").glob("*.md"):
         for query in re.findall(r"^promtool query instant \S+ '([^']+)'$", page.read_text(), re.MULTILINE):
             assert prometheus.query(query) is not None, page
+
+
+def _draw(prometheus, began: float) -> None:
+    """Pictures of the dashboards, where somebody wants them."""
+    folder = os.environ.get("MAILGAP_PICTURES")
+    for name, board in BOARDS.items() if folder else ():
+
+        def answer(expr: str, legend: str, name: str = name) -> list[Line]:
+            asked = Query(name, "", expr, legend).filled(rate="5s", span="40s").replace("[5m]", "[5s]")
+            found = [_line(one, legend) for one in prometheus.history(asked, began)]
+            return [line for line in found if line.points]
+
+        Path(folder or "", f"{name}.svg").write_text(draw(board, answer))
+
+
+def _line(series, legend: str) -> Line:
+    labels = series["metric"]
+    name = re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), legend)
+    name = name or " ".join(value for key, value in labels.items() if key != "__name__")
+    return Line(name, [(at, float(value)) for at, value in series["values"] if value not in ("NaN", "+Inf")])
+
+
+def _an_exemplar_leads_to_a_mail(prometheus, began: float) -> None:
+    query = urllib.parse.urlencode({"query": "mailgap_gaps_opened_total", "start": began, "end": time.time()})
+    found = prometheus.get(f"/api/v1/query_exemplars?{query}")["data"]
+    mails = {exemplar["labels"]["mail_id"] for series in found for exemplar in series["exemplars"]}
+    assert any("/" in mail for mail in mails), "a submission"
+    assert not any("@" in mail and "." in mail.partition("@")[2] for mail in mails), "an address"
 
 
 def _burning(prometheus) -> set[str]:

@@ -204,10 +204,12 @@ class World:
             return await reader.news()
 
     async def documents(self, topic: str = "correlated") -> dict[str, list[dict[str, Any]]]:
-        """By key, the records in their order."""
+        """By key, the records in their order; of the gaps topic the gaps, without the conditions."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for record in await self.read(topic):
-            found[record.key.decode()].append(json.loads(record.value))
+            document = json.loads(record.value)
+            if "condition_id" not in document:
+                found[record.key.decode()].append(document)
         return found
 
 

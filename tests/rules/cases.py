@@ -49,6 +49,7 @@ def _workers(metric: str, *values: str) -> dict[str, str]:
 
 OTP = {"stream": "otp"}
 SILENT_SES = 'mailgap_source_last_record_timestamp_seconds{source="ses"}'
+HANDED_OVER = 'mailgap_submissions_total{stream="otp"}'
 SMTP_RECORDS = 'mailgap_records_total{source="smtp", result="facts"}'
 STALLED = 'mailgap_source_stalled{source="ses", instance="a"}'
 HELD = 'mailgap_held_mails{source="ses", instance="a"}'
@@ -100,6 +101,10 @@ CASES = (
             "two in a thousand are a provider's noise": _of(
                 "otp", "0+2x100", "0+1000x100", "accepted_not_delivered", "sent_then_silent"
             ),
+            "mails without an event are few of those that the log handed over": {
+                **_of("default", "0+1x200", "0+1x200", "accepted_not_delivered", "no_events"),
+                'mailgap_submissions_total{stream="default", instance="a"}': "0+500x200",
+            },
             "a hand-off gap is another budget's": _of("otp", "0+9x100", "0+100x100"),
         },
     ),
@@ -206,14 +211,18 @@ CASES = (
     ),
     Case(
         "MailgapSourceSilent",
-        {SILENT_SES: "0+60x10 600x60 4260+60x60", SMTP_RECORDS: "0+20x140"},
+        {SILENT_SES: "0+60x10 600x60 4260+60x60", HANDED_OVER: "0+20x140"},
         "60m",
         "Nothing has come from source ses for 50m 0s, while the other one speaks",
         {"source": "ses"},
         "90m",
         {
-            "the night is quiet everywhere": {SILENT_SES: "0+60x10 600x120", SMTP_RECORDS: "0+1x140"},
-            "it has never been heard: another alert's": {SILENT_SES: "0x120", SMTP_RECORDS: "0+20x140"},
+            "the night is quiet everywhere": {SILENT_SES: "0+60x10 600x120", HANDED_OVER: "0+1x140"},
+            "at night people read what was sent by day": {
+                SILENT_SES.replace("ses", "smtp"): "0+60x10 600x120",
+                'mailgap_records_total{source="ses", result="facts"}': "0+50x140",
+            },
+            "it has never been heard: another alert's": {SILENT_SES: "0x120", HANDED_OVER: "0+20x140"},
         },
     ),
     Case(

@@ -98,7 +98,7 @@ def test_a_storm_that_began_between_two_scrapes_is_seen(tmp_path):
     """The series is born at 5,000: Prometheus alone would see no increase, and nobody would be woken."""
     born = {
         STORM: "_x10 5000x60",
-        STORM.replace("_total", "_created"): "_x10 605x60",  # born after the scrape before
+        STORM.replace("_total", "_created"): "_x10 595x60",  # born after the scrape before
         'mailgap_submissions_total{stream="otp", instance="a"}': "0+10x10 5000+10x60",
     }
     sums = [(f"{minute}m", 5000 if 11 <= minute < 15 else 0) for minute in (11, 14, 30)]
@@ -112,6 +112,18 @@ def test_a_storm_that_began_between_two_scrapes_is_seen(tmp_path):
         for at, value in sums
     ]
     _run(tmp_path, "mailgap:handoff_gaps:increase5m", [test])
+
+
+def test_the_first_complaint_in_a_workers_life_counts(tmp_path):
+    """A worker that has just taken over makes the series with the first complaint: at 1, and it stays there."""
+    series = 'mailgap_outcomes_total{outcome="complained", stream="news", provider="gmail", instance="b"}'
+    born = {series: "_x10 1x60", series.replace("_total", "_created"): "_x10 595x60"}
+    test = _test("", born, {})
+    sample = {"labels": 'mailgap:outcomes:increase1d{outcome="complained", stream="news"}', "value": 1}
+    test["promql_expr_test"] = [
+        {"expr": "mailgap:outcomes:increase1d", "eval_time": "40m", "exp_samples": [sample]},
+    ]
+    _run(tmp_path, "mailgap:outcomes:increase1d", [test])
 
 
 @pytest.mark.parametrize("alert", ALERTS)
