@@ -11,10 +11,17 @@ from typing import Any
 
 import click
 
-from service.commands import demo, explain, scan, topics, worker
+from service.commands import demo, explain, scan, simulate, topics, worker
 from service.metrics import release
 
-COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, demo.demo)
+COMMANDS = (
+    scan.scan,
+    explain.explain,
+    worker.worker,
+    topics.topics,
+    simulate.simulate,
+    demo.demo,
+)
 
 
 class Group(click.Group):
