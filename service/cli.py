@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from service.commands import demo, explain, scan, simulate, topics, worker
+from service.commands import demo, explain, scan, simulate, topics, verify, worker
 from service.metrics import release
 
 COMMANDS = (
@@ -20,6 +20,7 @@ COMMANDS = (
     worker.worker,
     topics.topics,
     simulate.simulate,
+    verify.verify,
     demo.demo,
 )
 
