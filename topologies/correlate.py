@@ -21,7 +21,7 @@ from service.facts import Fact, Name, Reason, Sighting, Source
 from service.facts_record import FactsRecord
 from service.intake import packed
 from service.logs import News, fields, log
-from service.metrics import COMMIT_SECONDS, GRACE, RESTORE_SECONDS, RESTORES, count, release
+from service.metrics import COMMIT_SECONDS, DEAD_LETTERS, GRACE, RESTORE_SECONDS, RESTORES, count, release
 from service.policy import Policy
 from service.rows import UnknownVersionError
 from service.ruling import Outputs, Published
@@ -182,6 +182,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
 
     app.before_scrape = partial(gauge, table, sources(settings))
     GRACE.set(policy.grace / 1000)
+    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR)  # shown at 0 from the start: the first one is an increase, and pages
 
     @app.task
     async def telling() -> None:
