@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 import yaml
 
+from service.cli import cli
 from service.contract.condition import ConditionRecord
 from service.contract.correlated import Correlated
 from service.contract.enums import Condition, Outcome, VerdictCause
@@ -69,3 +71,14 @@ def test_every_cause_on_a_shared_page_is_on_it():
         causes = re.findall(r"^## `(\w+)`$", TEXTS[page], re.MULTILINE)
         assert causes
         assert set(causes) <= set(VerdictCause)
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_our_own_commands_are_there_with_their_flags(page):
+    for line in re.findall(r"^mailgap ([^|\n]+)", TEXTS[page], re.MULTILINE):
+        command, words = cli, line.split()
+        while isinstance(command, click.Group):
+            assert words[0] in command.commands, line
+            command = command.commands[words.pop(0)]
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= flags, line
