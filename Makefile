@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --no-deps --no-compile
 # More words for pytest: make test PYTEST="-k postfix -x"
 PYTEST ?=
+# Words for the chaos scoreboard: make chaos CHAOS="--mails 200000 --rate 400 --faults kill --count 50"
+CHAOS ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
@@ -31,6 +33,9 @@ test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
 
 bench: $(VENV)/.dev ## how fast scan reads a million lines, and how much memory it takes
 	$(BIN)/python -m tests.bench.scan
+
+chaos: $(VENV)/.dev $(if $(HAVE_JVM),kafka) ## faults against a real Kafka, and a scoreboard (CHAOS="--help" lists the options)
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, and the direction of imports
 	$(BIN)/ruff check

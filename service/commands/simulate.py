@@ -39,7 +39,11 @@ def _time(text: str, flag: str) -> int:
 @click.option("--rate", default=50.0, show_default=True, help="Mails a second.")
 @click.option("--seed", default=1, show_default=True, help="The same seed and --start make the same records.")
 @click.option("--start", metavar="TIME", help="RFC 3339. [default: now; for files, so that all is past]")
-@click.option("--ago", metavar="DURATION", help="Start so long before now: what lies in the past comes at once.")
+@click.option(
+    "--ago",
+    metavar="DURATION",
+    help="Start so long before now: the past comes at once, too late for workers that run already.",
+)
 @click.option(
     "--mix",
     default="usual",

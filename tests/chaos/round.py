@@ -1,0 +1,197 @@
+"""One round: a simulated load, faults at random times, and what `verify` and `scan` say of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from service.contract.normal_form import normal_form
+from service.contract.wire import instant_of
+from service.simulation.shippers import iso
+from tests.chaos.faults import FAULTS, OF_BROKERS
+from tests.chaos.fleet import TOGETHER, Fleet
+from tests.integration.world import ROOT, Reader, World, clean_environment, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from service.demo.broker import LocalKafka
+
+BACK_AFTER = 12.0
+"""Seconds that a broker takes to start, and clients to find it again: a busy machine's."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a round is made of. `outage`: how long a broker does not answer, in seconds."""
+
+    mails: int = 20_000
+    rate: float = 150.0
+    faults: tuple[str, ...] = tuple(FAULTS)
+    count: int = 25
+    workers: int = 2
+    partitions: int = 4
+    outage: float = 20.0
+
+    @property
+    def grace(self) -> float:
+        """Longer than records can be late: while no broker takes them, they wait, and then come with their times."""
+        broken = [name for name in self.faults if name in OF_BROKERS]
+        return 6.0 if not broken else BACK_AFTER + (self.outage if "broker-pause" in broken else 0)
+
+    @property
+    def policy(self) -> str:
+        """Deadlines of seconds."""
+        return (
+            f"defaults: {{handoff: 4s, first_event: 4s, max_delivery: 8s, grace: {self.grace:g}s}}\n"
+            "streams:\n  - {name: one-time codes, match: {sender_domain: codes.example}, max_delivery: 6s}\n"
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long mails are sent."""
+        return self.mails / self.rate
+
+
+@dataclass
+class Outcome:
+    """A line of the scoreboard. `board` is verify's."""
+
+    seed: int
+    board: dict[str, Any]
+    faults: Counter[str]
+    died: Counter[int]
+    slow_stops: list[float]
+    tracebacks: int
+    unlike_scan: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def right(self) -> bool:
+        """All zeros."""
+        bad = ("missed", "false", "repeated", "wrong")
+        return not (any(self.board[name] for name in bad) or self.unlike_scan or self.slow_stops)
+
+
+async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, say: Callable[[str], None]) -> Outcome:
+    """A round. The folder keeps logs, truth and scan for whoever wants to know more."""
+    began = time.monotonic()
+    rng = Random(seed)
+    (folder / "policy.yaml").write_text(options.policy)
+    world = World(broker.bootstrap_servers, f"chaos-{seed}-{int(time.time())}", folder, options.partitions)
+    await asyncio.to_thread(world.prepare)
+    fleet = Fleet(world, broker, ("--policy", str(folder / "policy.yaml")), rng)
+    async with fleet.watched():
+        for _ in range(options.workers):
+            fleet.join(TOGETHER)
+        await fleet.all_ready()
+        load = await _simulate(options, seed, folder, _to_kafka(world, folder))
+        met = await _trouble(fleet, options, say)
+        await _ended(load, "simulate")
+        say("all mails are sent, all faults are over")
+        await fleet.all_ready()
+        start, end = _span(folder / "truth.jsonl")
+        await settled(world, fleet.with_shards(), end, within=300)
+        board = await _verify(world, folder)
+        found = await _last(world)
+    same = "--start", start, "--to", str(folder / "files")
+    await _ended(await _simulate(options, seed, folder, same), "simulate --to")
+    unlike = _unlike(await _scan(folder, end), found)
+    tracebacks = sum("Traceback" in worker.text() for worker in world.workers)
+    seconds = time.monotonic() - began
+    return Outcome(seed, board, met, fleet.died, fleet.slow_stops, tracebacks, unlike, seconds)
+
+
+async def _trouble(fleet: Fleet, options: Options, say: Callable[[str], None]) -> Counter[str]:
+    """One fault after the other, at random times while mails are sent."""
+    rng, met = fleet.rng, Counter[str]()
+    began = time.monotonic()
+    for at in sorted(rng.uniform(3, max(options.seconds, 4)) for _ in range(options.count)):
+        await asyncio.sleep(max(at - (time.monotonic() - began), 0))
+        name = rng.choice(options.faults)
+        say(f"{time.monotonic() - began:6.1f} s  {name}")
+        await FAULTS[name](fleet, options.outage)
+        met[name] += 1
+    return met
+
+
+def _to_kafka(world: World, folder: Path) -> tuple[str, ...]:
+    topics = "--smtp-topic", world.smtp, "--ses-topic", world.ses
+    return "--bootstrap-servers", world.kafka, *topics, "--truth", str(folder / "truth.jsonl")
+
+
+async def _simulate(options: Options, seed: int, folder: Path, to: Iterable[str]) -> asyncio.subprocess.Process:
+    load = "--mails", str(options.mails), "--rate", str(options.rate), "--seed", str(seed)
+    more = "--mix", "even", "--lateness", "500ms", "--reorder", "0.02", "--duplicates", "0.03"
+    policy = "--policy", str(folder / "policy.yaml")
+    return await _command("simulate", *load, *more, *policy, *to)
+
+
+async def _command(*arguments: str, out: int | None = None) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service.cli",
+        *arguments,
+        stdout=out or asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=clean_environment(),
+        cwd=ROOT,
+    )
+
+
+async def _ended(process: asyncio.subprocess.Process, what: str, good: Iterable[int] = (0,)) -> bytes:
+    out, err = await process.communicate()
+    if process.returncode not in good:
+        raise RuntimeError(f"{what} ended with {process.returncode}: {err.decode()[-2000:]}")
+    return out
+
+
+async def _verify(world: World, folder: Path) -> dict[str, Any]:
+    where = *world.where(), "--addresses", "raw", "--truth", str(folder / "truth.jsonl")
+    done = await _command("verify", *where, "--wait", "10s", "--format", "json")
+    board: dict[str, Any] = json.loads(await _ended(done, "verify", (0, 3)))
+    return board
+
+
+async def _last(world: World) -> dict[bytes, bytes]:
+    """The last record of every mail."""
+    async with Reader(world.kafka, f"{world.prefix}-correlated") as reader:
+        return {record.key: record.value for record in await reader.news()}
+
+
+async def _scan(folder: Path, end: int) -> Path:
+    path = folder / "scanned.jsonl"
+    paths = "--smtp", str(folder / "files/smtp"), "--ses", str(folder / "files/ses")
+    arguments = *paths, "--policy", str(folder / "policy.yaml"), "--as-of", iso(end), "--format", "jsonl"
+    with path.open("wb") as out:
+        await _ended(await _command("scan", *arguments, out=out.fileno()), "scan")
+    return path
+
+
+def _unlike(scanned: Path, found: dict[bytes, bytes]) -> list[str]:
+    """Where `scan` of the same input says otherwise."""
+    left, unlike = dict(found), []
+    for line in scanned.read_bytes().splitlines():
+        document = json.loads(line)
+        key = document["mail_id"]
+        value = left.pop(key.encode(), None)
+        if value is None:
+            unlike.append(f"{key}: only scan speaks of it")
+            continue
+        here, there = normal_form(document), normal_form(json.loads(value))
+        unlike += [f"{key}.{name}: {here[name]} / {there[name]}" for name in here if here[name] != there[name]]
+    return unlike + [f"{key.decode()}: only the worker speaks of it" for key in left]
+
+
+def _span(truth: Path) -> tuple[str, int]:
+    """When the load began, as its header says it, and by when all is due."""
+    first, *_, last = truth.read_bytes().splitlines()
+    return json.loads(first)["start"], instant_of(json.loads(last)["end"])
