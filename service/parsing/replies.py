@@ -210,7 +210,8 @@ def _without_quotation(reply: str) -> str:
 
 
 _IDENTITIES = re.compile(r"identities failed the check\b", re.IGNORECASE).search
-_APOSTROPHE = re.compile(r"(?<!\w)'(?=.{0,400}@)").search
+_APOSTROPHE = re.compile(r"(?<!\w)'").search
+_FAR = 400  # as far before an address's @ its quotation may begin
 _END = re.compile(r"'(?=[.\s),]|$)")
 
 
@@ -220,7 +221,8 @@ def _without_addresses(reply: str) -> str:
         reply = reply[: listed.end()]
     if "@" not in reply:
         return reply
-    if opened := _APOSTROPHE(reply):
+    at = reply.find("@")
+    if opened := _APOSTROPHE(reply, max(at - _FAR, 0), at):
         end = max((found.end() for found in _END.finditer(reply, opened.end())), default=0)
         reply = f"{reply[: opened.start()]} {reply[end:]}" if end else reply
     return " ".join(word for word in reply.split() if "@" not in word)
