@@ -11,10 +11,20 @@ from typing import Any
 
 import click
 
-from service.commands import demo, explain, scan, topics, worker
+from service.commands import dead_letters, demo, doctor, explain, scan, simulate, topics, verify, worker
 from service.metrics import release
 
-COMMANDS = (scan.scan, explain.explain, worker.worker, topics.topics, demo.demo)
+COMMANDS = (
+    scan.scan,
+    explain.explain,
+    worker.worker,
+    topics.topics,
+    doctor.doctor,
+    dead_letters.dead_letters,
+    simulate.simulate,
+    verify.verify,
+    demo.demo,
+)
 
 
 class Group(click.Group):

@@ -15,14 +15,14 @@ import msgspec
 
 from service.assembler import Assembler
 from service.carriers import carriers
-from service.edges.clocks import HALF_A_YEAR, HostClocks, Shown, shown_by
+from service.edges.clocks import HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.applications import headless
 from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
-from service.parsing.smtp import SmtpContext, parse_smtp
+from service.parsing.smtp import HALF_A_YEAR, SmtpContext, parse_not_later, parse_smtp
 from service.parsing.syslog import decode
 
 CHUNK: Final = 50_000
@@ -65,14 +65,20 @@ class Gathered:
         self._packed: dict[Name, bytes] = {}
         self._fresh: dict[Name, list[tuple[Fact, Sighting]]] = {}
         self._held = 0
+        self._latest: Instant | None = now
+        """When the file was written at the latest; None once an SES id has shown which year it is of."""
         self._clocks = HostClocks()
         self.listener = Listener()
         self.tally = Tally()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def read_smtp(self, path: str, reference: Instant) -> None:
-        """One mail log. `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it."""
+    def read_smtp(self, path: str, reference: Instant, latest: Instant | None = None) -> None:
+        """One mail log, written by `latest` (default: by now).
+
+        `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it.
+        """
+        self._latest = self._now if latest is None else latest
         with opened(path) as stream:
             every = _whole(lines(stream))
             ahead = list(islice(every, AHEAD))
@@ -97,12 +103,16 @@ class Gathered:
         for raw in ahead:
             shown = shown_by(parse_smtp(raw.data, reference, self._context)[0])
             if shown is not None:
+                self._latest = None
                 return shown.clock
         return reference
 
     def _parsed(self, raw: Raw, reference: Instant) -> tuple[Parsed, Unparsable | None, Shown | None]:
         """One line. Where SES's clock shows that it was put into the wrong year, it is read again in the right one."""
-        parsed, trouble = parse_smtp(raw.data, reference, self._context)
+        if self._latest is None:
+            parsed, trouble = parse_smtp(raw.data, reference, self._context)
+        else:
+            parsed, trouble = parse_not_later(raw.data, reference, self._latest, self._context)
         shown = shown_by(parsed)
         if shown is not None and abs(shown.difference) > HALF_A_YEAR:
             parsed, trouble = parse_smtp(raw.data, shown.clock, self._context)
@@ -124,6 +134,8 @@ class Gathered:
                 host, parsed = self._redated(raw, parsed, block[max(dated, number - TRACE) : number], reference, path)
             dated = number + 1
             read.append((raw, parsed, host))
+            if shown is not None:
+                self._latest = None
             if shown is not None and host:
                 following[host].append(shown)
             reference = self._clocks.corrected(host, parsed.facts[0][1].at) if shown is None else shown.clock

@@ -188,6 +188,10 @@ class Story:
             Source.SMTP, text.nodemailer(self._now, mail.message_id, mail.sender, mail.recipients, response)
         )
 
+    def program_said(self, message: str) -> Story:
+        """A line of a program that is no mail server."""
+        return self._read(Source.SMTP, f"{self._stamp()} app-1 shop[7]: {message}".encode())
+
     def line(self, mail: Mail, service: str, message: str) -> Story:
         line = text.postfix(self._now, mail.host, service, f"{mail.queue_id}: {message}", zone=self.zone)
         return self._read(Source.SMTP, line)
