@@ -19,12 +19,17 @@ from service.edges.clocks import HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
+from service.parsing.applications import headless
 from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
 from service.parsing.smtp import HALF_A_YEAR, SmtpContext, parse_not_later, parse_smtp
+from service.parsing.syslog import decode
 
 CHUNK: Final = 50_000
 """Facts that are held as objects before they are packed."""
+TRACE: Final = 100
+"""Lines that an error may have after the one with its stamp."""
+_STAMP: Final = 100
 AHEAD: Final = 4000
 """Lines of a log that are read together, so that the first of them find the year and the host's clock."""
 
@@ -118,29 +123,33 @@ class Gathered:
         """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
         read: list[tuple[Raw, Parsed, str]] = []
         following: dict[str, deque[Shown]] = defaultdict(deque)
-        for raw in block:
+        dated = 0
+        for number, raw in enumerate(block):
             parsed, trouble, shown = self._parsed(raw, reference)
             self._count(Source.SMTP, path, raw, parsed, trouble)
             if not parsed.facts:
                 continue
-            name, fact = parsed.facts[0]
-            host = self._whose_clock(raw, name, fact, path, reference)
+            host = self._whose_clock(raw, parsed, path, reference)
+            if not host and shown is None:
+                host, parsed = self._redated(raw, parsed, block[max(dated, number - TRACE) : number], reference, path)
+            dated = number + 1
             read.append((raw, parsed, host))
             if shown is not None:
                 self._latest = None
             if shown is not None and host:
                 following[host].append(shown)
-            reference = self._clocks.corrected(host, fact.at) if shown is None else shown.clock
+            reference = self._clocks.corrected(host, parsed.facts[0][1].at) if shown is None else shown.clock
         for raw, parsed, host in read:
             seen = self._dated(parsed, host, following) if host else _undated(parsed)
             self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
         return reference
 
-    def _whose_clock(self, raw: Raw, name: Name, fact: Fact, path: str, reference: Instant) -> str:
+    def _whose_clock(self, raw: Raw, parsed: Parsed, path: str, reference: Instant) -> str:
         """The line's host; where it names none, whoever wrote the file; empty for a line without a stamp of its own.
 
         Such a line was dated by those before it, and shows no clock.
         """
+        name, fact = parsed.facts[0]
         host, _, rest = name[2:].partition(b"/")
         if rest and host != b"-":
             return host.decode()
@@ -149,6 +158,17 @@ class Gathered:
             if again and again[0][1].at != fact.at:
                 return ""
         return f"\0{path}"
+
+    def _redated(
+        self, raw: Raw, parsed: Parsed, before: list[Raw], reference: Instant, path: str
+    ) -> tuple[str, Parsed]:
+        """A line without a stamp is dated by the last one before it that has one: a trace, or the rest of an error."""
+        for each in reversed(before):
+            line = headless(decode(each.data[:_STAMP]), reference, self._context.zone)
+            if line.at != reference:
+                again = self._parsed(raw, line.at)[0]
+                return (f"\0{path}", again) if again.facts else ("", parsed)
+        return "", parsed
 
     def _dated(self, parsed: Parsed, host: str, following: dict[str, deque[Shown]]) -> Instant:
         """When the line was written, by the clock of its host."""

@@ -36,11 +36,15 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         # A resource in "Access denied" may be a configuration set: look for it first.
         (r"access ?denied|is not authorized to perform", _C.ACCESS_DENIED),
         (r"configuration ?set\b.{0,200}?(?:not exist|paused)|paused\b.{0,40}?configuration ?set", _C.CONFIGURATION),
-        (r"configurationset(?:doesnotexist|sendingpaused)|contact ?list\b.{0,200}?not exist", _C.CONFIGURATION),
+        (
+            r"configurationset(?:doesnotexist|sendingpaused)|contact ?list\b.{0,200}?not (?:exist|found)",
+            _C.CONFIGURATION,
+        ),
         (r"mail ?from ?domain (?:is )?not ?verified|mailfromdomainnotverified", _C.CONFIGURATION),
         (r"loops back to myself", _C.CONFIGURATION),
         # Older wordings say "suspended".
         (r"sending (?:is )?(?:paused|suspended)|account is (?:paused|suspended)", _C.ACCOUNT_PAUSED),
+        (r"tenant sending status is disabled|disabled for this tenant", _C.ACCOUNT_PAUSED),
         (r"sendingpausedexception|accountsuspendedexception", _C.ACCOUNT_PAUSED),
         (r"address(?:es)? (?:is|are) not verified|identities failed the check", _C.UNVERIFIED_IDENTITY),
         # "Temporary authentication failure" is SES's own trouble, not a wrong password. "Service unavailable" alone
@@ -54,9 +58,9 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         # Address complaints also come as "554 Transaction failed: ...": look for them first.
         (r"illegal characters? in (?:user name|domain)|illegal (?:address|whitespace|semicolon)", _C.BAD_ADDRESS),
         (r"missing (?:final|local name|domain)|(?:local address|domain) (?:contains|starts|ends)", _C.BAD_ADDRESS),
-        (r"(?:user name|domain) is missing", _C.BAD_ADDRESS),
+        (r"(?:user name|domain) is missing|missing '>'|extra route-addr|from address is not valid", _C.BAD_ADDRESS),
         (r"invalid (?:(?:email )?address|rcpt to|mail from)|address unknown|email is invalid", _C.BAD_ADDRESS),
-        (r"transaction failed|duplicate header|smtputf8 is required", _C.MALFORMED),
+        (r"transaction failed|duplicate header|smtputf8 is required|unsupported file type", _C.MALFORMED),
         # The way to SES.
         (r"connect(?:ion|ing)?\b.{0,200}?\btimed out\b(?! while)|connection refused|no route to host", _C.UNREACHABLE),
         (r"network is unreachable|name service error|name resolution|unable to look up", _C.UNREACHABLE),
@@ -64,10 +68,8 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"(?:couldn't|could not|cannot) (?:connect|look up|resolve)", _C.UNREACHABLE),
         (r"econnrefused|enotfound|ehostunreach|enetunreach|no such host|connect timeout|getaddrinfo", _C.UNREACHABLE),
         # A connection that was never made, as each client says it.
-        (
-            r"dial tcp|unknown ?host|unknown smtp host|connection timeout|without establishing a connection",
-            _C.UNREACHABLE,
-        ),
+        (r"dial tcp|opentimeout|connection timeout|without establishing a connection", _C.UNREACHABLE),
+        (r"lookup (?:of|for)|unknown (?:smtp )?host|unknownhost", _C.UNREACHABLE),
         # As words of their own: a host may be called ssl.example.
         (r"\b(?:start)?tls(?:[ :;,]|$)|\bssl[ _:]|certificate|handshake", _C.UNREACHABLE),
         (r"timed out|timeout|etimedout|context (?:deadline exceeded|canceled)", _C.TIMEOUT),
@@ -210,7 +212,8 @@ def _without_quotation(reply: str) -> str:
 
 
 _IDENTITIES = re.compile(r"identities failed the check\b", re.IGNORECASE).search
-_APOSTROPHE = re.compile(r"(?<!\w)'(?=.{0,400}@)").search
+_APOSTROPHE = re.compile(r"(?<!\w)'").search
+_FAR = 400  # as far before an address's @ its quotation may begin
 _END = re.compile(r"'(?=[.\s),]|$)")
 
 
@@ -220,7 +223,8 @@ def _without_addresses(reply: str) -> str:
         reply = reply[: listed.end()]
     if "@" not in reply:
         return reply
-    if opened := _APOSTROPHE(reply):
+    at = reply.find("@")
+    if opened := _APOSTROPHE(reply, max(at - _FAR, 0), at):
         end = max((found.end() for found in _END.finditer(reply, opened.end())), default=0)
         reply = f"{reply[: opened.start()]} {reply[end:]}" if end else reply
     return " ".join(word for word in reply.split() if "@" not in word)

@@ -39,7 +39,7 @@ from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
 from service.parsing.simple_clients import is_simple, parse_simple
-from service.parsing.strays import lost_line, string_in, written
+from service.parsing.strays import lost_line, string_in, unknown_line, written
 from service.parsing.syslog import Line, decode, frames, parse_line, stamp_of
 
 if TYPE_CHECKING:
@@ -112,12 +112,6 @@ _IS_JSON: Final = re.compile(rb'\{|\[[ \t\r\n]*[\[{"\]]').match
 _CUT_JSON: Final = re.compile(r'\{ ?"|\[ ?[\[{"\]]').match
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT\S{1,40}) std(?:out|err) [FP](?::\S{0,64})? ").match
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
-# Of random bytes a ninth are control characters; what is not UTF-8 counts four times, being escaped.
-_FEW_CONTROLS, _CONTROL_SHARE = 8, 33
-# Postfix's own status line, of which a shipper took the header off and did not keep the tag.
-_HEADLESS: Final = re.compile(r"[0-9A-Za-z]{5,64}: to=<").match
-_REPLY: Final = re.compile(r"250 Ok [A-Za-z0-9-]{16}").search
 
 
 def parse_smtp(raw: bytes, seen: Instant, context: SmtpContext = DEFAULT) -> tuple[Parsed, Unparsable | None]:
@@ -337,7 +331,7 @@ class _Reader:
             return _read(line, self.context, wrapped=self.envelope is not None)
         # Nobody says who wrote it: an application to its own output, perhaps.
         line = None if self.envelope else headless(text, self.seen, self.context.zone)
-        return (line and _by_application(line, None, self.context)) or _unknown(text)
+        return (line and _by_application(line, None, self.context)) or (unknown_line(text) or [])
 
     def _headed(self, text: str) -> Line | None:
         """A line under a header of its own, its own form or what its envelope says; None where none says who spoke."""
@@ -401,14 +395,3 @@ def _bare(text: str, envelope: Envelope, seen: Instant) -> Line | None:
     stamp = envelope.stamp
     at, floating = (stamp.at, stamp.floating) if stamp else (seen, False)
     return Line(at, floating, envelope.host, envelope.program, text)
-
-
-def _unknown(text: str) -> _Part:
-    """A line without a header, of nobody knows whom."""
-    headless_status = _HEADLESS(text) and ", relay=" in text and ", status=" in text
-    if headless_status or ("postfix/" in text and "to=<" in text and ("status=" in text or _REPLY(text))):
-        return Unparsable(Reason.UNPARSABLE_MAIL_LINE, "a status line in no known envelope")
-    controls = len(_CONTROL.findall(text))
-    if "\0" in text or (controls >= _FEW_CONTROLS and controls * _CONTROL_SHARE > len(text)):
-        return Unparsable(Reason.NOT_TEXT, f"{controls} control characters in {len(text)}")
-    return []

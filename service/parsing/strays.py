@@ -1,12 +1,20 @@
-"""Documents that are none of the known forms: what of them is still to be read, or must not be lost in silence."""
+"""Documents and lines that are none of the known forms: what of them must still be read, or not be lost in silence."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import orjson
 
 from service.facts import Reason, Unparsable
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+# Of random bytes a ninth are control characters; what is not UTF-8 counts four times, being escaped.
+_FEW_CONTROLS, _CONTROL_SHARE = 8, 33
+# Postfix's own status line, of which a shipper took the header off and did not keep the tag.
+_HEADLESS: Final = re.compile(r"[0-9A-Za-z]{5,64}: to=<").match
+_REPLY: Final = re.compile(r"250 Ok [A-Za-z0-9-]{16}").search
 
 
 def string_in(raw: bytes) -> str | None:
@@ -31,4 +39,15 @@ def lost_line(document: dict[str, Any]) -> Unparsable | None:
     text = written(document)
     if "to=" in text and ((", relay=" in text and ", status=" in text) or ", stat=" in text):
         return Unparsable(Reason.UNPARSABLE_MAIL_LINE, "a status line in a document of no known form")
+    return None
+
+
+def unknown_line(text: str) -> Unparsable | None:
+    """Why a line without a header, of nobody knows whom, is trouble; None where it says nothing."""
+    headless_status = _HEADLESS(text) and ", relay=" in text and ", status=" in text
+    if headless_status or ("postfix/" in text and "to=<" in text and ("status=" in text or _REPLY(text))):
+        return Unparsable(Reason.UNPARSABLE_MAIL_LINE, "a status line in no known envelope")
+    controls = len(_CONTROL.findall(text))
+    if "\0" in text or (controls >= _FEW_CONTROLS and controls * _CONTROL_SHARE > len(text)):
+        return Unparsable(Reason.NOT_TEXT, f"{controls} control characters in {len(text)}")
     return None

@@ -164,6 +164,18 @@ NASTY: Final[dict[str, Callable[[int], bytes]]] = {
     "a text of many headers": over(SENT.replace('"', "") + "\\n", '{"message":"', '"}'),
     "many keys": wide(("a",), {}),
     "many bytes as a message": within(65, ("MESSAGE",), {}),
+    "a journal's entries": over("__CURSOR=x\nMESSAGE=a\n\n"),
+    "a journal's fields": over("A=b\n", "__CURSOR=x\n"),
+    "a journal's lengths": over(b"A\n\0\0\0\0\0\0\0\0\n", "__CURSOR=x\n"),
+    "a journal's length beyond its end": over(b"A\n\xff\xff\xff\x7f\0\0\0\0", "__CURSOR=x\n"),
+    "strings in a document of no known form": over("to=, relay= ", '{"x":{"y":"', '"}}'),
+    # errors
+    "apostrophes before an address": over("'", REFUSED, "@"),
+    "addresses in apostrophes": over("'a@b' ", REFUSED),
+    "Symfony's errors": over("Unable to send an email: "),
+    "PHP's errors": over("response: ", 'Error executing "SendEmail" on '),
+    "PHP's codes": over("MessageRejected (client): "),
+    "Sendmail's fields": over(", a=b", SENDMAIL + "to=<a@b>, delay=00:00:01, mailer=relay"),
     # headers
     "a host without end": over("h", "Mar  5 11:59:58 "),
     "words without end": over("h ", "Mar  5 11:59:58 "),

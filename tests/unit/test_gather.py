@@ -153,3 +153,12 @@ def test_lines_without_a_stamp_are_dated_by_their_neighbours_and_teach_no_clock(
     (name,) = gathered.names(b"Q:")
     assert sightings(gathered, name)[0][0] == CLOCK + 5 * HOUR
     assert sorted(gathered.take(name)[0][1].seen for name in gathered.names(b"S:")) == [CLOCK, CLOCK + 5 * HOUR]
+
+
+def test_the_rest_of_an_error_is_dated_by_the_line_that_begins_it(tmp_path, gathered):
+    refused = "MessageRejected (client): Email address is not verified. - <ErrorResponse"
+    text = f"[2026-11-24 08:00:00] production.ERROR: it failed:\n<Error>\n{refused}\n"
+    gathered.read_smtp(written(tmp_path, text), NOW + 9 * HOUR)
+    (name,) = gathered.names(b"Q:")
+    ((fact, sighting),) = gathered.take(name)
+    assert (fact.at, sighting.seen) == (NOW, NOW)

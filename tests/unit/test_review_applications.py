@@ -140,6 +140,12 @@ def test_codes_of_the_sdks(code: str, message: str, cause: Cause) -> None:
         ("534 5.7.9 Authentication mechanism is too weak", Cause.AUTH_FAILED),
         ("538 Encryption required", Cause.AUTH_FAILED),
         ("554 Transaction failed: Contact list does not exist", Cause.CONFIGURATION),
+        ("554 Transaction failed: Invalid list management options: contact list not found", Cause.CONFIGURATION),
+        ("554 Transaction failed: Missing '>' or ','", Cause.BAD_ADDRESS),
+        ("554 Message rejected: Tenant sending status is disabled", Cause.ACCOUNT_PAUSED),
+        ("554 Message rejected: Sending has been disabled for this tenant", Cause.ACCOUNT_PAUSED),
+        ("554 Message rejected: Unsupported file type for attachment", Cause.MALFORMED),
+        ("Net::OpenTimeout: execution expired", Cause.UNREACHABLE),
         # The mail's own addresses decide nothing.
         ("554 Transaction failed: Invalid address 'throttling@b..example'.", Cause.BAD_ADDRESS),
         ("554 Transaction failed: Invalid address 'daily message quota exceeded 'x@b..example'.", Cause.BAD_ADDRESS),
