@@ -151,7 +151,7 @@ def test_events_that_retention_removed_unread_make_no_gap(world):
 
     asyncio.run(first())
     asyncio.run(then())
-    records = [record for said in asyncio.run(world.documents("gaps")).values() for record in said]
+    records = [json.loads(record.value) for record in asyncio.run(world.read("gaps"))]
     gaps = [r["recipient"] for r in records if r["schema"] == "mailgap.gap/1"]
     conditions = [(r["condition"], r["state"]) for r in records if r["schema"] == "mailgap.condition/1"]
     assert gaps == ["u2@client.example"]

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
     that cannot be stopped in `STOP_BOUND` is ended from here.
     """
     _quiet(logging.WARNING)
+    threading.excepthook = _in_thread
     with asyncio.Runner() as runner:
         code, stopped = runner.run(_live(list(apps), list(extra_services)))
         if not stopped:
@@ -44,6 +46,13 @@ def _quiet(level: int) -> None:
     """Faust and mode tell of their lives in INFO; only their complaints are of use."""
     for name in ("faust", "mode", "aiokafka", "topologies.engine"):
         logging.getLogger(name).setLevel(level)
+
+
+def _in_thread(failure: threading.ExceptHookArgs) -> None:
+    """Faust's consumer has a thread of its own, whose last call is cancelled when the app ends: that is no news."""
+    if not issubclass(failure.exc_type, asyncio.CancelledError):
+        name = failure.thread.name if failure.thread is not None else "a thread"
+        log.error("%s ended: %s: %s", name, failure.exc_type.__name__, failure.exc_value)
 
 
 def _unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
