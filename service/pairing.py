@@ -37,7 +37,7 @@ class _Asker(msgspec.Struct):
         """All of its recipients have an id now, as far as it knows them."""
         if not self.links or (self.blind and not is_one_mail(self.asks[0].submission)):
             return False
-        found = {address for link in self.links for address in link.recipients}
+        found = {address for link in self.links for address in _folded(link.recipients)}
         return self.recipients <= found or any(not link.recipients for link in self.links)
 
 
@@ -74,7 +74,7 @@ def _askers(trail: Trail) -> list[_Asker]:
     for ask in sorted((f for f in trail.facts if isinstance(f, Asked)), key=order):
         asker = askers.setdefault(ask.submission, _Asker([], set(), ask.until, []))
         asker.asks.append(ask)
-        asker.recipients.update(ask.recipients)
+        asker.recipients.update(_folded(ask.recipients))
         asker.until = max(asker.until, ask.until)
         asker.blind = asker.blind or not ask.recipients
     return list(askers.values())
@@ -86,7 +86,7 @@ def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
     An SES mail has one asker; an asker may have several, each with recipients of its own.
     """
     near = [
-        (asker.recipients.isdisjoint(link.recipients), distance, a, b)
+        (asker.recipients.isdisjoint(_folded(link.recipients)), distance, a, b)
         for a, asker in enumerate(askers)
         for b, link in enumerate(links)
         if (distance := _distance(asker, link, policy)) is not None
@@ -94,8 +94,8 @@ def _pair(askers: list[_Asker], links: list[Linked], policy: Policy) -> None:
     taken: set[str] = set()
     for *_, a, b in sorted(near):
         asker, link = askers[a], links[b]
-        others = {address for other in asker.links for address in other.recipients}
-        more = not asker.links or asker.blind or bool((asker.recipients - others).intersection(link.recipients))
+        others = {address for other in asker.links for address in _folded(other.recipients)}
+        more = not asker.links or asker.blind or bool((asker.recipients - others) & _folded(link.recipients))
         # What an application says of its Message-ID is about the mail that its mail server may be asking for, too.
         exclusive = not is_one_mail(asker.asks[0].submission)
         if more and not (exclusive and link.ses_id in taken):
@@ -109,12 +109,17 @@ def _distance(asker: _Asker, link: Linked, policy: Policy) -> int | None:
     Many mails may bear one Message-ID, each to somebody else (FACTS section 4.2): the sender's domain decides only
     where the recipients of one side are not known.
     """
-    related = not asker.recipients.isdisjoint(link.recipients)
+    related = not asker.recipients.isdisjoint(_folded(link.recipients))
     if not related and (asker.blind or not link.recipients):
         domains = {ask.sender_domain for ask in asker.asks} - {""}
         # An application may log its Message-ID and nothing else.
         related = link.sender_domain in domains if domains else is_one_mail(asker.asks[0].submission)
     return _apart(asker, link.at, policy) if related else None
+
+
+def _folded(addresses: tuple[str, ...]) -> set[str]:
+    """The addresses whatever their case: a mail server and SES may write one in different ways."""
+    return {address.casefold() for address in addresses}
 
 
 def _apart(asker: _Asker, at: Instant, policy: Policy) -> int | None:

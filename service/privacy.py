@@ -233,7 +233,8 @@ class Pseudonyms:
         if not at:
             return f"p-{self.key_id}-{self._hash(host, 16)}" if host else ""
         host = host.lower()
-        pseudonym = f"p-{self.key_id}-{self._hash(local + at + host, 16)}"
+        # No mailbox provider tells `Ada@` from `ada@`, and SES's events may write either.
+        pseudonym = f"p-{self.key_id}-{self._hash(local.casefold() + at + host, 16)}"
         # What follows an @ and is no host could be anything, a name in a comment too.
         return f"{pseudonym}@{host}" if _DOMAIN(host) else pseudonym
 

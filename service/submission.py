@@ -128,7 +128,7 @@ def read(life: Life, mail_id: str) -> Submission:
             case Queued():
                 sender, queued = fact.sender if sender is None else sender, True
             case Closed():
-                ended = fact.how
+                ended = ended if ended == "discarded" else fact.how  # `removed` follows
             case Answered() if fact.carrier:
                 carrier = carrier or fact.carrier
             case Answered() if fact.ses_id and _answer(legs, lost, expected, fact):
@@ -206,7 +206,8 @@ def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: An
         del legs[UNNAMED]
     spoken_of, unsaid = list(legs), not legs or len(legs) < expected
     useful = not legs and not fact.recipients
-    for address in fact.recipients or spoken_of:
+    written = {address.casefold(): address for address in legs}  # SES may write an address in another case
+    for address in [written.get(a.casefold(), a) for a in fact.recipients] or spoken_of:
         if address not in legs and not unsaid:
             continue
         leg = legs.get(address, Leg())

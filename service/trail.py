@@ -17,8 +17,9 @@ from service.facts import Fact, Sighting
 
 KEEP: Final = 8
 """Facts kept of one group at each end of time: enough for the first attempts and the last ones."""
-GROUPS: Final = 256
-"""Groups kept: 50 recipients (SES's limit) with five kinds of facts each, and what stands beside them."""
+GROUPS: Final = 8192
+"""Groups kept: SES takes 50 recipients a mail, but a queue id may have thousands, each with its own fate, and a
+Message-ID as many mails."""
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):

@@ -200,7 +200,7 @@ def _way(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Fact
 def _delivery(
     line: Line, submission: str, rest: str, relays: frozenset[str], sent: Callable[[Attempt], Facts]
 ) -> Facts | None:
-    status = _status(rest)
+    status = _status(line, submission, rest)
     if not isinstance(status, _Status):
         return status
     attempt = _attempt(line, submission, status, relays)
@@ -209,7 +209,7 @@ def _delivery(
 
 def _local(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
     """Agents that never speak with SES, whatever they say."""
-    status = _status(rest)
+    status = _status(line, submission, rest)
     if not isinstance(status, _Status):
         return status
     return elsewhere(_attempt(line, submission, status, relays))
@@ -259,8 +259,15 @@ SPEAKERS: Final[dict[str, Speaker]] = {
 """Who understands which service. Services that are not here say nothing about one mail that another does not say."""
 
 
-def _status(rest: str) -> _Status | Facts | None:
-    """The status line; no facts where it is another line or a mere probe; None where it cannot be read."""
+def _status(line: Line, submission: str, rest: str) -> _Status | Facts | None:
+    """The status line; facts where it is another line, or of a probe, which is no mail; None where it is unreadable."""
+    status = _taken_apart(rest)
+    if isinstance(status, _Status) and status.status in _NOT_DELIVERIES:
+        return one(submission, Closed(line.at, line.floating, "discarded"))
+    return status
+
+
+def _taken_apart(rest: str) -> _Status | Facts | None:
     if not rest.startswith("to="):
         return None if _looks_like_a_status(rest) else []
     # With a quoted local part it is plain where the address ends.
@@ -272,8 +279,6 @@ def _status(rest: str) -> _Status | Facts | None:
     recipient = _recipient(rest[: found.start()], start)
     if not recipient or len(recipient) > LONGEST_ADDRESS:
         return None
-    if found[2] in _NOT_DELIVERIES:
-        return []
     text = rest[found.end() :].strip()
     whole = text.startswith("(") and text.endswith(")")
     text = text[1:-1] if whole else text.removeprefix("(")

@@ -22,7 +22,7 @@ def lists_of_recipients(draw) -> Trail:
     """Part of a mail to more recipients than groups are kept, with what concerns all of them."""
     first, count = draw(st.integers(0, GROUPS + 40)), draw(st.integers(0, GROUPS + 60))
     sighting = Sighting(draw(st.integers(0, 3)), "log/0/2")
-    facts = [Delivered(n % 7, (f"reader-{n:04}@example.com",), "250 ok") for n in range(first, first + count)]
+    facts = [Delivered(n % 7, (f"reader-{n:05}@example.com",), "250 ok") for n in range(first, first + count)]
     return collect((fact, sighting) for fact in [Closed(9, False, "removed"), *facts])
 
 
@@ -78,9 +78,9 @@ def test_the_first_and_the_last_of_a_crowd_are_kept():
 
 
 def test_what_concerns_the_whole_mail_is_kept_however_many_recipients_it_has():
-    """A list of a thousand readers behind one queue id: its beginning and its end must not be cut away."""
+    """A list of many thousand readers behind one queue id: its beginning and its end must not be cut away."""
     whole = [Started(0, False, "app"), Queued(1, False, "list@shop.example", 1000), Closed(9, False, "removed")]
-    each = [Refused(2, False, (f"reader-{n:04}@example.com",), "malformed", "no") for n in range(1000)]
+    each = [Refused(2, False, (f"reader-{n:04}@example.com",), "malformed", "no") for n in range(GROUPS)]
     kept = collect((fact, HERE) for fact in [*each, *whole]).facts
     assert all(fact in kept for fact in whole)
     assert len(kept) == GROUPS

@@ -299,3 +299,21 @@ def test_with_logs_alone_no_message_id_is_asked_for(tell):
     mail = story.mail()
     story.at("0s").submitted(mail).at("1s").deferred(mail).watermark(smtp="17m1s")
     assert story.gaps(mail) == ["rate_exceeded ann@example.com: open"]
+
+
+def test_a_probe_of_an_address_is_no_mail(story):
+    """Postfix asks a server whether it would take mail for somebody, and sends none."""
+    probe = story.mail(sender="double-bounce@mx1")
+    story.at("0s").submitted(probe).at("1s").line(probe, "smtp", text.status(ANN, "deliverable", "250 2.1.5 Ok"))
+    story.removed(probe).watermark("20h")
+    assert story.announced() == []
+
+
+def test_one_of_many_recipients_is_refused(story):
+    """A queue id may have far more recipients than SES takes in one mail."""
+    everybody = [f"u{number:03}@example.com" for number in range(200)]
+    mail = story.mail(*everybody)
+    taken = story.part(mail, *everybody[:-1])
+    story.at("0s").submitted(mail).at("1s").deferred(mail).at("2s").accepted(taken).refused(mail, everybody[-1])
+    story.removed(mail).at("3s").send(taken).delivery(taken).watermark("20h")
+    assert story.announced() == [f"opened unverified_identity {everybody[-1]}"]

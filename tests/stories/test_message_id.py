@@ -174,3 +174,11 @@ def test_a_refused_mail_needs_no_answer(story, known):
     mail = story.mail(message_id=None if known else "")
     story.at("0s").submitted(mail).at("1s").refused(mail)
     assert story.gaps(mail) == ["unverified_identity ann@example.com: open"]
+
+
+def test_ses_writes_the_recipient_in_another_case(story):
+    mail = story.mail("Ada@example.com")
+    story.at("0s").submitted(mail).at("1s").deferred(mail, why=LOST).taken(mail)
+    mail.recipients = ["ada@example.com"]
+    story.at("2s").send(mail).delivery(mail).watermark("20h")
+    assert story.announced() == []

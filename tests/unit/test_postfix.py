@@ -110,14 +110,25 @@ def test_from_taking_it_in_to_being_done_with_it(program: str, rest: str, fact: 
         ("postfix/anvil", "statistics: max cache size 1 at Mar  5 12:00:00"),
         ("postfix/verify", f"{QID}: to=<a@b>, relay=x, status=deliverable (250 Ok)"),
         ("postfix/postfix-script", "starting the Postfix mail system"),
-        ("postfix/smtp", delivery(SES, "deliverable", "250 Ok")),
-        ("postfix/smtp", delivery(SES, "undeliverable", "host said: 550 No")),
-        ("postfix/error", delivery("none", "undeliverable-but-not-cached", "User unknown")),
         ("postfix", "warning: something"),
     ],
 )
 def test_lines_that_say_nothing_of_a_mail(program: str, message: str) -> None:
     assert facts_of(program, message) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("postfix/smtp", delivery(SES, "deliverable", "250 Ok")),
+        ("postfix/smtp", delivery(SES, "undeliverable", "host said: 550 No")),
+        ("postfix/error", delivery("none", "undeliverable-but-not-cached", "User unknown")),
+    ],
+)
+def test_a_probe_of_an_address_was_never_a_mail(program: str, message: str) -> None:
+    (fact,) = facts_of(program, message)
+    assert isinstance(fact, Closed)
+    assert fact.how == "discarded"
 
 
 # -- whose line it is ------------------------------------------------------------------------------------------------

@@ -23,12 +23,12 @@ def test_a_pseudonym_shows_its_key_and_its_domain():
 
 
 def test_the_same_address_has_the_same_pseudonym():
-    assert P.address(" anna@EXAMPLE.org ") == ANNA == Pseudonyms(KEY).address("anna@example.org")
+    assert P.address(" Anna@EXAMPLE.org ") == ANNA == Pseudonyms(KEY).address("anna@example.org")
 
 
 def test_another_address_domain_or_key_gives_another():
     others = {
-        P.address("Anna@example.org"),
+        P.address("hanna@example.org"),
         P.address("anna@example.net"),
         Pseudonyms(b"other").address("anna@example.org"),
     }
