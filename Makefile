@@ -17,7 +17,7 @@ CHAOS ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all bench lint format kafka postfix mtas requirements clean
+.PHONY: help demo test test-all bench lint format kafka postfix mtas prometheus requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ postfix: ## install Postfix for the tests (Debian or Ubuntu, root); no mail syst
 
 mtas: ## unpack Exim, Sendmail, OpenSMTPD and msmtp for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-mtas
+
+prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubuntu); nothing is installed
+	@.ci/unpack-prometheus
 
 requirements: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest versions)
 	PYTHON=$(BIN)/python requirements/compile.sh $(if $(UPGRADE),--upgrade)

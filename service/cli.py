@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from service.commands import demo, explain, scan, simulate, topics, verify, worker
+from service.commands import dead_letters, demo, doctor, explain, scan, simulate, topics, verify, worker
 from service.metrics import release
 
 COMMANDS = (
@@ -19,6 +19,8 @@ COMMANDS = (
     explain.explain,
     worker.worker,
     topics.topics,
+    doctor.doctor,
+    dead_letters.dead_letters,
     simulate.simulate,
     verify.verify,
     demo.demo,

@@ -259,6 +259,9 @@ class Correlator:
         deferred = any(isinstance(fact, Deferred) for fact, _ in row.facts)
         if row.flying or (deferred and any(book.open() for book in row.books.values())):
             return row.window + self.policy.queue_lifetime - self.policy.longest
+        clock = id_clock(name[2:].decode()) if name[:2] == b"S:" else None
+        if clock is not None and row.window + self.policy.window <= clock <= self._all_spoken() + DAY:
+            return clock  # first seen by a record whose timestamp was long before SES took the mail: a wrong clock's
         later = [at for source, at in row.due if at > self._spoken[source] and source in self.marks.configured]
         if not later or name[:2] == b"S:":
             return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from service.contract.correlated import Correlated, Detail, GapEntry, Recipient, TrailEntry, VerdictEntry
 from service.contract.enums import GapKind, Outcome, VerdictCause
 from service.contract.enums import GapState as State
@@ -165,7 +167,7 @@ def _cause(recipient: RecipientVerdict) -> VerdictCause:
     match recipient.fact:
         case Bounced() as fact:
             return cause_of_bounce(fact.bounce_type, fact.bounce_subtype, fact.status)
-        case Complained() as fact:
+        case Complained() as fact if recipient.outcome is not Outcome.DELIVERED:
             return cause_of_complaint(fact.subtype)
         case Delayed() as fact:
             return cause_of_delay(fact.delay_type)
@@ -177,13 +179,13 @@ def _cause(recipient: RecipientVerdict) -> VerdictCause:
             return VerdictCause.VIRUS
         case RenderingFailed():
             return VerdictCause.TEMPLATE_ERROR
-        case Delivered() | Engaged():
+        case Delivered() | Engaged() | Complained():
             return VerdictCause.DELIVERED
     return VerdictCause.IN_PROGRESS
 
 
 def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumstances:
-    detail = _detail(about.fact) if about else Detail()
+    detail = _detail_of(about) if about else Detail()
     words = "/".join(w for w in (detail.bounce_type, detail.bounce_subtype) if w) or detail.delay_type
     address = about.address if about else ""
     submission = verdict.queue_ids[0] if verdict.queue_ids else ""
@@ -205,8 +207,18 @@ def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumst
 
 def _recipient(r: RecipientVerdict) -> Recipient:
     return Recipient(
-        address=r.address, domain=domain(r.address), outcome=r.outcome, at=_time(r.at), detail=_detail(r.fact)
+        address=r.address, domain=domain(r.address), outcome=r.outcome, at=_time(r.at), detail=_detail_of(r)
     )
+
+
+def _detail_of(recipient: RecipientVerdict) -> Detail:
+    """What was said of a recipient; where that was said by the name of an address he forwards to, the name as well."""
+    detail, fact = _detail(recipient.fact), recipient.fact
+    if not isinstance(fact, Bounced | Delayed) or not fact.recipients:
+        return detail
+    if recipient.address.casefold() in {address.casefold() for address in fact.recipients}:
+        return detail
+    return replace(detail, diagnostic=f"{', '.join(fact.recipients)}: {fact.diagnostic}".removesuffix(": "))
 
 
 def _detail(fact: Fact | None) -> Detail:
@@ -251,6 +263,8 @@ _WORDS: Final[dict[type, str]] = {
 def _word(fact: Fact) -> str:
     if isinstance(fact, Engaged):
         return fact.how
+    if isinstance(fact, Complained) and fact.feedback == "not-spam":
+        return "not_spam"
     if isinstance(fact, OtherEvent):
         return fact.event_type
     if isinstance(fact, Answered):

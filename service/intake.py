@@ -35,7 +35,7 @@ from service.feeds import Listener
 from service.parsing.extractor import Extractor
 from service.parsing.ses import parse_ses
 from service.parsing.ses_id import id_clock
-from service.parsing.smtp import SmtpContext, parse_smtp
+from service.parsing.smtp import SmtpContext, parse_not_later
 from service.submission import zone
 from service.watermarks import host_of
 
@@ -170,9 +170,10 @@ class Intake:
         return ready
 
     def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
-        seen = min(record.timestamp, now)
+        stamp = record.timestamp if record.timestamp > 0 else now  # Kafka has -1 for a record without one
+        seen = min(stamp, now)
         # A clock that is a little ahead is believed for what the record says: a repeat must make the same facts.
-        dated = record.timestamp if record.timestamp < now + AHEAD else now
+        dated = stamp if stamp < now + AHEAD else now
         parsed, trouble = self._parse(record.value or b"", dated)
         if trouble is not None:
             parts = record.parts if isinstance(record, Joined) else (record,)
@@ -196,7 +197,7 @@ class Intake:
     def _parse(self, value: bytes, seen: Instant) -> tuple[Parsed, Unparsable | None]:
         try:
             if self._source is Source.SMTP:
-                return parse_smtp(value, seen, self._context)
+                return parse_not_later(value, seen, seen, self._context)
             return parse_ses(value, seen, link=self._link)
         except Exception as bug:  # noqa: BLE001 a parser never raises; if one does, its record must not stop the rest
             return Parsed([]), Unparsable(Reason.INTERNAL_ERROR, type(bug).__name__)

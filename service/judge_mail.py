@@ -209,10 +209,11 @@ def _apply(fates: dict[str, Fate], event: Fact) -> None:
     meaning = signal(cast("SesFact", event))
     if meaning is None:
         return
-    if meaning is Signal.ENGAGED:  # SES does not say who opened it: proof for a sole recipient only
+    named = getattr(event, "recipients", ())
+    if meaning is Signal.ENGAGED and not named:  # SES does not say who opened it: proof for a sole recipient only
         targets = list(fates) if len(fates) == 1 else []
     else:
-        targets = _targets(fates, getattr(event, "recipients", ()))
+        targets = _targets(fates, named)
     for address in targets:
         fates[address].apply(meaning, event)
 

@@ -27,7 +27,7 @@ from service.facts import (
 from service.lifecycle import Handoff
 from service.parsing.addresses import domain
 from service.policy import Attributes, Policy, Stream
-from service.submission import Leg, Submission, is_lost
+from service.submission import UNNAMED, Leg, Submission, is_lost
 from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
         sender=sub.sender or "",
         submitted_at=sub.life.facts[0][0].at + sub.correction,
         accepted_at=None,
-        recipients=tuple(_recipient(a, sub.legs[a], sub.correction) for a in sub.missing if not sub.notice),
+        recipients=tuple(_recipient(a, sub.legs[a], sub.correction) for a in sub.missing if a and not sub.notice),
         gaps=(gap,) if gap else (),
         held=held,
         facts=tuple((_corrected(f, sub.correction), f, seen) for f, seen in sub.life.facts if _is_evidence(f, sub)),
@@ -132,7 +132,7 @@ def well(sub: Submission, policy: Policy) -> bool:
     legs = sub.legs.values()
     deadline = sub.started_seen + policy.shortest_handoff
     return (
-        len(legs) >= max(sub.expected, 1)
+        (len(legs) >= max(sub.expected, 1) or UNNAMED in sub.legs)
         and not sub.lost
         and all(
             leg.state is Handoff.ELSEWHERE
@@ -218,7 +218,7 @@ def _gap(
 
 def _one(sub: Submission) -> str | None:
     who = sub.missing or list(sub.legs)
-    return who[0] if len(who) == 1 else None
+    return who[0] or None if len(who) == 1 else None
 
 
 def _cause(sub: Submission, opened: Instant) -> Cause:
@@ -261,7 +261,7 @@ def tells(sub: Submission) -> list[Message]:
                 sub.life.submission,
                 sub.sender or "",
                 sub.message_id,
-                tuple(sorted(addresses)),
+                tuple(sorted(filter(None, addresses))),
                 sub.application,
             ),
             sighting,
@@ -278,8 +278,10 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
     """
     without = [address for address in sub.missing if sub.legs[address].state is not Handoff.REFUSED]
     wanted = {*without, *sub.lost}
-    known = bool(sub.legs) and len(sub.legs) >= sub.expected
-    if sub.notice or not sub.asked_for or not _joins(sub, marks, policy) or (known and not wanted):
+    unnamed = UNNAMED in sub.legs
+    known = bool(sub.legs) and not unnamed and len(sub.legs) >= sub.expected
+    settled = (known or unnamed) and not wanted
+    if sub.notice or not sub.asked_for or not _joins(sub, marks, policy) or settled:
         return None, ()
     handoff = stream_of(sub, policy).deadlines.handoff
     half = sub.started_seen + handoff // 2
@@ -291,7 +293,7 @@ def ask(sub: Submission, marks: Watermarks, policy: Policy) -> tuple[Message | N
         sub.mail_id,
         b"Q:" + sub.life.submission.encode(),
         domain(sub.sender or ""),
-        tuple(sorted(wanted)) if known else (),
+        tuple(sorted(filter(None, wanted))) if known else (),
         max([sub.started_seen, *lost]) + handoff + policy.grace,
     )
     return Message(message_id_name(sub.message_id), fact, sub.life.facts[0][1]), ()

@@ -36,7 +36,7 @@ class Signal(StrEnum):
     REJECTED = "rejected"
     RENDERING_FAILED = "rendering failed"
     COMPLAINED = "complained"
-    ENGAGED = "opened, clicked or unsubscribed"
+    ENGAGED = "opened, clicked, unsubscribed or called no spam"
 
 
 _O = Outcome
@@ -118,10 +118,11 @@ def _bounce(fact: Bounced) -> Signal:
     return Signal.BOUNCED
 
 
-def _complaint(fact: Complained) -> Signal | None:
+def _complaint(fact: Complained) -> Signal:
     if fact.subtype:  # set only where the mail was never sent (a suppression list)
         return Signal.SUPPRESSED
-    return None if fact.feedback == "not-spam" else Signal.COMPLAINED
+    # Whoever takes a mail out of the folder for spam has it.
+    return Signal.ENGAGED if fact.feedback == "not-spam" else Signal.COMPLAINED
 
 
 def after(state: Outcome, event: Signal) -> Outcome:

@@ -182,7 +182,7 @@ LAST_RECORD: Final = _gauge(
 )
 SOURCE_STALLED: Final = _gauge(
     "mailgap_source_stalled",
-    "1 while mails are held because this source has fallen silent.",
+    "1 while the condition `source_stalled` holds for this source. Take the greatest over all workers.",
     "The feed is broken, not ten thousand mails.",
     "source",
 )
@@ -208,8 +208,8 @@ HOST_CLOCK_SKEW: Final = _gauge(
 )
 CONDITIONS: Final = _gauge(
     "mailgap_conditions",
-    "Conditions that hold now, by kind (`account_refused`, `source_stalled`, `feed_missing`, `evidence_lost`).",
-    "What concerns many mails at once and is said once.",
+    "Conditions that hold now, by kind; each belongs to one shard.",
+    "What concerns many mails at once and is said once, with its details on the gaps topic.",
     "condition",
 )
 

@@ -181,6 +181,8 @@ class Ruling:
 
     def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
         self.outputs.gaps.append(Published(gap_id, gap.revision, encode(self.documents.gap(gap_id, gap, verdict))))
+        if self.documents.historic:
+            return  # old news pages nobody (rule 21), and what is counted here pages
         if gap.resolution is None:
             self.open_gaps[gap_id] = open_gap(gap)
             self.outputs.tally.add(("gaps_opened", gap.kind, gap.cause, gap.stream), verdict.mail_id)

@@ -40,6 +40,12 @@ def _count(value: object, where: str) -> int:
     return int(str(value))
 
 
+def _percent(value: object, where: str) -> int:
+    if not str(value).isdigit() or int(str(value)) > 100:  # noqa: PLR2004 of a hundred
+        raise SettingsError(f"{where}: {value!r} is no percentage; give a whole number from 0 to 100")
+    return int(str(value))
+
+
 def _seconds(value: object, where: str) -> float:
     try:
         return duration(value, where) / 1000
@@ -90,6 +96,7 @@ TABLE: Final = (
     Setting("partitions", "--partitions", "8", _count, "Partitions of our topics; fixed once there is state."),
     Setting("replication", "--replication", "1", _count, "Replicas of our topics."),
     Setting("session_timeout", "--session-timeout", "10s", _seconds, "After so much silence a worker is replaced."),
+    Setting("brake", "--brake", "50", _percent, "Stop where more percent of a topic cannot be read; 100: never."),
     Setting("commit_interval", "--commit-interval", "200ms", _seconds, "How often a shard commits."),
     Setting("timezone", "--timezone", None, _text, "Zone of log stamps that carry none, like Europe/Vienna."),
 )
@@ -113,6 +120,7 @@ class Settings:
     partitions: int
     replication: int
     session_timeout: float
+    brake: int
     commit_interval: float
     timezone: str | None
 
@@ -178,6 +186,23 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, 
         where, value = _origin(setting, flags, environ, document)
         values[setting.key] = None if value is None else setting.read(value, where)
     return Settings(**values)
+
+
+def origins(
+    flags: Mapping[str, object], environ: Mapping[str, str] | None = None, config: str | None = None
+) -> list[tuple[Setting, str, object]]:
+    """Every setting with the place that it comes from, in words, and its value as it was written there."""
+    environ = os.environ if environ is None else environ
+    path = config or environ.get("MAILGAP_CONFIG")
+    document = _document(path)
+    found: list[tuple[Setting, str, object]] = []
+    for setting in TABLE:
+        where, value = _origin(setting, flags, environ, document)
+        place = f"{path}: {where}" if where == setting.key else where
+        if where == setting.flag and flags.get(setting.key) in (None, ()):
+            place = "default"
+        found.append((setting, place, value))
+    return found
 
 
 def _origin(

@@ -27,6 +27,7 @@ _HAPPENED: Final = {
     "delivered": "the recipient's server took it",
     "bounced": "it bounced",
     "complained": "the recipient reported it as spam",
+    "not_spam": "the recipient said that it is no spam, and so has it",
     "rejected": "SES found a virus in it and dropped it",
     "rendering_failed": "SES could not render its template; nothing was sent",
     "delayed": "SES could not deliver yet and goes on trying",

@@ -42,6 +42,9 @@ _ENDS: Final = {
 }
 
 
+UNNAMED: Final = ""
+"""The leg of recipients whom no line has named: most applications log what SES answered and not for whom."""
+
 _SETTLED: Final = frozenset({Handoff.ACCEPTED, Handoff.ELSEWHERE, Handoff.REFUSED})
 
 
@@ -99,7 +102,7 @@ class Submission(msgspec.Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """As far as one can know, no recipient is left of whom no line has spoken yet."""
-        return self.ended or len(self.legs) >= self.expected
+        return self.ended or UNNAMED in self.legs or len(self.legs) >= self.expected
 
     @property
     def in_flight(self) -> bool:
@@ -173,9 +176,12 @@ def _attempt(
     legs: dict[str, Leg], fact: Accepted | Deferred | Refused | Unconfirmed | Elsewhere, seen: Sighting
 ) -> None:
     end = _ENDS[type(fact)]
-    # What names nobody (an expired mail) is about those who were SES's business.
-    for address in fact.recipients or [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE]:
-        leg = legs.setdefault(address, Leg())
+    # What names nobody (an expired mail) is about those who were SES's business, and what was said so is about those
+    # who are named later.
+    before = legs.pop(UNNAMED, None) if fact.recipients else None
+    others = [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE]
+    for address in fact.recipients or others or ([] if legs else [UNNAMED]):
+        leg = legs.setdefault(address, before or Leg())
         state = next_handoff(leg.state, end)
         if state is not leg.state or state is end is Handoff.DEFERRED:
             entered = _entered(fact, seen)
@@ -196,6 +202,8 @@ def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: An
     refused stays refused, unless that was no more than a lost connection: whether somebody had asked before the refusal
     came must not matter.
     """
+    if fact.recipients and UNNAMED in legs and legs[UNNAMED].state not in _SETTLED:
+        del legs[UNNAMED]
     spoken_of, unsaid = list(legs), not legs or len(legs) < expected
     useful = not legs and not fact.recipients
     for address in fact.recipients or spoken_of:
@@ -210,7 +218,8 @@ def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: An
 
 
 def _lost(life: Life) -> tuple[str, ...]:
-    return tuple(sorted({a for fact, _ in life.facts if is_lost(fact) for a in getattr(fact, "recipients", ())}))
+    lost = (getattr(fact, "recipients", ()) or (UNNAMED,) for fact, _ in life.facts if is_lost(fact))
+    return tuple(sorted({address for some in lost for address in some}))
 
 
 def is_lost(fact: Fact) -> bool:

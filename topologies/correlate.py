@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+import orjson
 from aiokafka.errors import KafkaError
 
 from service import facts_record
@@ -20,10 +21,10 @@ from service.facts import Fact, Name, Reason, Sighting, Source
 from service.facts_record import FactsRecord
 from service.intake import packed
 from service.logs import News, fields, log
-from service.metrics import COMMIT_SECONDS, GRACE, RESTORE_SECONDS, RESTORES, count, release
+from service.metrics import COMMIT_SECONDS, DEAD_LETTERS, GRACE, RESTORE_SECONDS, RESTORES, count, release
 from service.policy import Policy
 from service.rows import UnknownVersionError
-from service.ruling import Outputs
+from service.ruling import Outputs, Published
 from service.settings import Settings
 from service.tally import Tally
 from topologies.app import build_app, input_topic, trails_table
@@ -55,6 +56,8 @@ class Judge:
 
     def __init__(self, shard: Shard, settings: Settings, engine: EngineSettings, policy: Policy) -> None:
         self.tally = Tally()
+        self.conditions: list[Published] = []
+        """Raised or cleared, and not committed yet."""
         try:
             self.correlator = Correlator(
                 ShardRows(shard), policy, Documents(), sources(settings), engine.partitions, shard.partition
@@ -78,6 +81,7 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
     judge.correlator.take(records)
     said = judge.correlator.drain()
     judge.tally.take(said.tally)
+    judge.conditions += said.conditions
     _publish(settings, shard, said)
     _tell(settings, partitions, shard, said)
     for name, facts, why in said.failures:
@@ -125,6 +129,15 @@ def _bury(
     judge.tally.add(("dead_letters", Reason.INTERNAL_ERROR))
 
 
+def _log_conditions(judge: Judge) -> None:
+    """What was raised or cleared by the commit."""
+    records, judge.conditions = judge.conditions, []
+    for record in records:
+        said = orjson.loads(record.value)
+        named = {name: said[name] for name in ("condition", "state", "source", "about", "since")}
+        log.warning("conditions", extra=fields("conditions", **named))
+
+
 async def state_lag(app: App) -> None:
     """Says, again and again, what waits of our facts. A Kafka that is out of reach for a while is no end of us."""
     while not app.should_stop:
@@ -155,6 +168,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
         tally, judge.tally = judge.tally, Tally()
         count(tally)
         news.note(tally)
+        _log_conditions(judge)
 
     table.before_commit, table.after_commit = ask_with(sender), committed
 
@@ -168,6 +182,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
 
     app.before_scrape = partial(gauge, table, sources(settings))
     GRACE.set(policy.grace / 1000)
+    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR)  # shown at 0 from the start: the first one is an increase, and pages
 
     @app.task
     async def telling() -> None:

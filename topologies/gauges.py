@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from faust.types import TP
 
 from service import metrics
-from service.contract.enums import GapKind
+from service.contract.enums import Condition, GapKind
 from service.correlate import Correlator
 from service.facts import Source
 from service.tally import OpenGap
@@ -27,9 +27,14 @@ def gauge(table: ShardedTable, sources: Sequence[Source]) -> None:
     metrics.OPEN_MAILS.set(sum(correlator.open_names for correlator in correlators))
     _gaps([gap for correlator in correlators for gap in correlator.ruling.open_gaps.values()])
     held = Counter(source for correlator in correlators for source in correlator.ruling.held.values())
+    known = [known for c in correlators for known in c.conditions.known.values() if known.raised]
+    conditions = Counter(each.condition for each in known)
+    for condition in Condition:
+        metrics.CONDITIONS.labels(condition).set(conditions[condition])
+    stalled = {each.source for each in known if each.condition is Condition.SOURCE_STALLED}
     for source in sources:
         metrics.HELD_MAILS.labels(source).set(held[source])
-        metrics.SOURCE_STALLED.labels(source).set(bool(held[source]))
+        metrics.SOURCE_STALLED.labels(source).set(source in stalled)
         _spoken(source, correlators)
 
 

@@ -8,7 +8,7 @@ still to come: after a restart it is read again from its beginning.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from faust.types import TP
 
 from service import facts_record
 from service.assembler import Held
+from service.brake import Brake
 from service.contract import dead_letter
 from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Reason, Source
@@ -27,10 +28,11 @@ from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
 from service.tally import Tally
-from service.watermarks import Entry, Watermark
+from service.watermarks import Entry, Hole, Watermark
 from topologies.app import build_app, input_topic
 from topologies.engine.app import App
 from topologies.engine.batch import Batch
+from topologies.engine.errors import EngineError
 from topologies.engine.loop import feed
 from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Record, Sender
@@ -57,6 +59,8 @@ class Spoken:
     last_record_at: Instant = 0
     delays: deque[tuple[Instant, int]] = field(default_factory=deque)
     held: Held | None = None
+    removed: list[tuple[int, int, Instant]] = field(default_factory=list)
+    """Offsets that the broker had removed, and since when; until when is known once the next record was read."""
     busy: bool = False
     """A batch was taken, and its facts are not with Kafka yet."""
 
@@ -105,6 +109,8 @@ class Ingest:
         for reason in Reason:
             DEAD_LETTERS.labels(reason)
         self.news = News()
+        self.holes: list[Hole] = []
+        self.brakes: dict[str, Brake] = {}
         self.in_order = asyncio.Lock()
         """Facts and the watermarks that cover them go out one after the other."""
 
@@ -128,11 +134,36 @@ class Ingest:
         spoken.busy = True
         harvest = intake.take(batch.records, _now())
         held = intake.held(tp.topic, tp.partition)
+        self._brake(tp, batch, harvest)
         async with self.in_order:
             await self._hand_on(tp, harvest)
+            if batch.hole:
+                spoken.removed.append((batch.first, batch.after, spoken.last_record_at))
+            elif batch.records:
+                self._lost(tp, spoken, min(batch.records[0].timestamp, _now()))
             spoken.note(harvest, held)
             spoken.busy = False
         return spoken.start
+
+    def _brake(self, tp: TP, batch: Batch, harvest: Harvest) -> None:
+        brake = self.brakes.setdefault(tp.topic, Brake(self.settings.brake))
+        if brake.holds(len(batch.records), len(harvest.dead)):
+            reasons = Counter(why.reason.value for _, why in harvest.dead).most_common(1)
+            raise EngineError(
+                f"{tp.topic}/{tp.partition}: {len(harvest.dead)} of {len(batch.records)} records from offset"
+                f" {batch.first} on cannot be read ({reasons[0][0] if reasons else 'as those before'}): is this the"
+                " right topic? Nothing of them was moved. Correct --smtp-topic or --ses-topic, or say --brake 100 to"
+                " let them go to the dead letters"
+            )
+
+    def _lost(self, tp: TP, spoken: Spoken, until: Instant) -> None:
+        """What was removed before `until` goes out with the next statement, which covers what came after it."""
+        source = self.source_of(tp.topic)
+        self.holes += [
+            Hole(source, tp.topic, tp.partition, first, after, min(since, until), until)
+            for first, after, since in spoken.removed
+        ]
+        spoken.removed.clear()
 
     def _spoken(self, tp: TP, start: int) -> Spoken:
         """What was handed on in this generation. In a new one all is read again from what was committed."""
@@ -208,14 +239,17 @@ class Ingest:
             for tp, (at, end) in ends.items():
                 if at >= end:
                     await self._wait_no_longer(tp, now)
+                    if (spoken := self.spoken.get(tp)) is not None and not spoken.busy:
+                        self._lost(tp, spoken, now)
             lag(ends)
             entries = [await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()]
             if not entries or generation != self.app.consumer_generation_id:
                 return
             news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
-            value = facts_record.pack(FactsRecord([], Watermark(tuple(entries), news)))
+            value = facts_record.pack(FactsRecord([], Watermark(tuple(entries), news, tuple(self.holes))))
             topic = self.settings.topics.facts
             await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions)])
+            self.holes.clear()
         for tp, (at, _) in ends.items():
             self.app.consumer.ack_range(tp, self._safe(tp, at), generation)
 

@@ -141,7 +141,8 @@ class _Rejects:
 
 def _read(gathered: Gathered, smtp: Iterable[str], ses: Iterable[str], until: Instant | None) -> None:
     for path in files(smtp):
-        gathered.read_smtp(path, until if until is not None else _modified(path))
+        modified = _modified(path)
+        gathered.read_smtp(path, modified if until is None else until, max(modified, until or 0))
     for path in files(ses):
         gathered.read_ses(path)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from service.contract.correlated import Correlated
 from service.contract.enums import FINAL, GapState
-from service.contract.gap import GapRecord
+from service.contract.gap import SCHEMA, GapRecord
 from service.contract.wire import instant_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from service.facts import Instant
 
 _mail = msgspec.json.Decoder(Correlated).decode
+
+
+class _Any(msgspec.Struct):
+    schema: str
+
+
+_any = msgspec.json.Decoder(_Any).decode
 _gap = msgspec.json.Decoder(GapRecord).decode
 
 AsShown = Callable[[str], str]
@@ -50,7 +57,9 @@ class Findings:
             self.mails[mail.mail_id] = mail
 
     def take_gap(self, value: bytes, published: Instant) -> None:
-        """A gap record and when it was published."""
+        """A record of the gaps topic and when it was published. (Conditions stand there too; the demo has none.)"""
+        if _any(value).schema != SCHEMA:
+            return
         self.add_gap(_gap(value))
         gap = self.news[-1]
         if gap.state is GapState.OPENED:

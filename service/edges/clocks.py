@@ -10,14 +10,13 @@ from collections import deque
 from statistics import median
 from typing import Final, NamedTuple
 
-from service.facts import HOUR, MINUTE, SECOND, Accepted, Fact, Instant, Parsed
+from service.facts import MINUTE, SECOND, Accepted, Fact, Instant, Parsed
 from service.parsing.ses_id import id_clock
 from service.submission import zone
 
 TRUSTED: Final = 5 * SECOND
 """A smaller difference is the stamp's own coarseness and the round trip to SES, and is not corrected."""
 RECENT: Final = 9
-HALF_A_YEAR: Final = 183 * 24 * HOUR
 STEP: Final = 10 * MINUTE
 """By at least so much clocks are put forward or back; what is less is a slow round trip, or a clock that drifts."""
 DISORDER: Final = 2 * MINUTE

@@ -15,13 +15,13 @@ import msgspec
 
 from service.assembler import Assembler
 from service.carriers import carriers
-from service.edges.clocks import HALF_A_YEAR, HostClocks, Shown, shown_by
+from service.edges.clocks import HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
-from service.parsing.smtp import SmtpContext, parse_smtp
+from service.parsing.smtp import HALF_A_YEAR, SmtpContext, parse_not_later, parse_smtp
 
 CHUNK: Final = 50_000
 """Facts that are held as objects before they are packed."""
@@ -60,14 +60,20 @@ class Gathered:
         self._packed: dict[Name, bytes] = {}
         self._fresh: dict[Name, list[tuple[Fact, Sighting]]] = {}
         self._held = 0
+        self._latest: Instant | None = now
+        """When the file was written at the latest; None once an SES id has shown which year it is of."""
         self._clocks = HostClocks()
         self.listener = Listener()
         self.tally = Tally()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def read_smtp(self, path: str, reference: Instant) -> None:
-        """One mail log. `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it."""
+    def read_smtp(self, path: str, reference: Instant, latest: Instant | None = None) -> None:
+        """One mail log, written by `latest` (default: by now).
+
+        `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it.
+        """
+        self._latest = self._now if latest is None else latest
         with opened(path) as stream:
             every = _whole(lines(stream))
             ahead = list(islice(every, AHEAD))
@@ -92,12 +98,16 @@ class Gathered:
         for raw in ahead:
             shown = shown_by(parse_smtp(raw.data, reference, self._context)[0])
             if shown is not None:
+                self._latest = None
                 return shown.clock
         return reference
 
     def _parsed(self, raw: Raw, reference: Instant) -> tuple[Parsed, Unparsable | None, Shown | None]:
         """One line. Where SES's clock shows that it was put into the wrong year, it is read again in the right one."""
-        parsed, trouble = parse_smtp(raw.data, reference, self._context)
+        if self._latest is None:
+            parsed, trouble = parse_smtp(raw.data, reference, self._context)
+        else:
+            parsed, trouble = parse_not_later(raw.data, reference, self._latest, self._context)
         shown = shown_by(parsed)
         if shown is not None and abs(shown.difference) > HALF_A_YEAR:
             parsed, trouble = parse_smtp(raw.data, shown.clock, self._context)
@@ -106,30 +116,47 @@ class Gathered:
 
     def _block(self, path: str, block: list[Raw], reference: Instant) -> Instant:
         """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
-        read: list[tuple[Raw, Parsed]] = []
+        read: list[tuple[Raw, Parsed, str]] = []
         following: dict[str, deque[Shown]] = defaultdict(deque)
         for raw in block:
             parsed, trouble, shown = self._parsed(raw, reference)
             self._count(Source.SMTP, path, raw, parsed, trouble)
             if not parsed.facts:
                 continue
-            read.append((raw, parsed))
             name, fact = parsed.facts[0]
+            host = self._whose_clock(raw, name, fact, path, reference)
+            read.append((raw, parsed, host))
             if shown is not None:
-                following[_host(name)].append(shown)
-            reference = self._clocks.corrected(_host(name), fact.at) if shown is None else shown.clock
-        for raw, parsed in read:
-            self._line(path, raw, parsed, following)
+                self._latest = None
+            if shown is not None and host:
+                following[host].append(shown)
+            reference = self._clocks.corrected(host, fact.at) if shown is None else shown.clock
+        for raw, parsed, host in read:
+            seen = self._dated(parsed, host, following) if host else _undated(parsed)
+            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
         return reference
 
-    def _line(self, path: str, raw: Raw, parsed: Parsed, following: dict[str, deque[Shown]]) -> None:
-        name, fact = parsed.facts[0]
-        host = _host(name)
+    def _whose_clock(self, raw: Raw, name: Name, fact: Fact, path: str, reference: Instant) -> str:
+        """The line's host; where it names none, whoever wrote the file; empty for a line without a stamp of its own.
+
+        Such a line was dated by those before it, and shows no clock.
+        """
+        host, _, rest = name[2:].partition(b"/")
+        if rest and host != b"-":
+            return host.decode()
+        if fact.at == reference:
+            again = parse_smtp(raw.data, reference + 1, self._context)[0].facts
+            if again and again[0][1].at != fact.at:
+                return ""
+        return f"\0{path}"
+
+    def _dated(self, parsed: Parsed, host: str, following: dict[str, deque[Shown]]) -> Instant:
+        """When the line was written, by the clock of its host."""
         if shown_by(parsed) is not None:
             following[host].popleft()
             self._clocks.learn(host, next(each for _, each in parsed.facts if isinstance(each, Accepted)))
         next_one = following[host][0] if following[host] else None
-        self._keep(Source.SMTP, parsed, Sighting(self._clocks.placed(host, fact.at, next_one), f"{path}:{raw.line}"))
+        return self._clocks.placed(host, parsed.facts[0][1].at, next_one)
 
     def _count(self, source: Source, path: str, raw: Raw, parsed: Parsed, trouble: Unparsable | None) -> None:
         self.tally.records[source] += 1
@@ -206,5 +233,6 @@ def _whole(raws: Iterable[Raw]) -> Iterator[Raw]:
         yield Raw(line.value or b"", line.offset)
 
 
-def _host(name: Name) -> str:
-    return name[2:].partition(b"/")[0].decode()
+def _undated(parsed: Parsed) -> Instant:
+    shown = shown_by(parsed)
+    return parsed.facts[0][1].at if shown is None else shown.clock

@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 import zstandard
 
+from service.parsing.journald import is_exported
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -126,7 +128,10 @@ class _Chunks(io.RawIOBase):
 
 
 def lines(stream: IO[bytes]) -> Iterator[Raw]:
-    """Log lines. One that begins with a space or a tab continues the line before it."""
+    """Log lines, or the entries of a journal. A line that begins with a space or a tab continues the one before it."""
+    if isinstance(stream, io.BufferedReader) and is_exported(stream.peek(_PEEKED)[:_PEEKED]):
+        yield from _entries(stream)
+        return
     number = start = 0
     held: bytes = b""
     for line in _bounded_lines(stream):
@@ -139,6 +144,30 @@ def lines(stream: IO[bytes]) -> Iterator[Raw]:
         held, start = line, number
     if held:
         yield Raw(held, start)
+
+
+_PEEKED: Final = 64
+
+
+def _entries(stream: IO[bytes]) -> Iterator[Raw]:
+    """The entries of a journal in its export format, in which an empty line ends one and a value may be binary."""
+    number = start = 1
+    held = bytearray()
+    while line := stream.readline(MAX_RECORD):
+        number += 1
+        if line == b"\n":
+            if held:
+                yield Raw(bytes(held), start)
+            held, start = bytearray(), number
+            continue
+        held += line
+        if b"=" not in line:
+            size = stream.read(8)
+            value = stream.read(min(int.from_bytes(size, "little"), MAX_RECORD) + 1)
+            held += size + value
+            number += value.count(b"\n")
+    if held:
+        yield Raw(bytes(held), start)
 
 
 def documents(stream: IO[bytes]) -> Iterator[Raw]:

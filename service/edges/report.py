@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
+import html
 from typing import IO, TYPE_CHECKING, Final
 
 from service.story import Story, tell
@@ -76,8 +76,15 @@ _HEAD: Final = f"""<!doctype html>
 <output id="count" class="mute"></output></div>
 <table><caption class="mute">One row a mail; open one for its story. Times are UTC.</caption><thead><tr>
 """
+# They turn the text after them around, and would let a subject or an address look like another.
+_TURNING: Final = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _COLUMNS: Final = ("accepted or sent", "mail", "recipients", "outcome", "gap")
 _FOOT: Final = f"</tbody></table><script>{_SCRIPT}</script></body></html>\n"
+
+
+def escape(text: str) -> str:
+    """Text as it may stand in the page; characters that turn the writing around are shown by their numbers."""
+    return html.escape(text).translate(_TURNING)
 
 
 def write_report(out: IO[bytes], documents: Iterable[Correlated]) -> None:

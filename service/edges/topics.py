@@ -151,7 +151,7 @@ async def _problems(client: AIOKafkaAdminClient, settings: Settings, topic: Want
     facts = there.get(settings.topics.facts)
     if topic.fixed and there[topic.name] != facts:
         problems.append(_unequal(settings, facts or 0, there[topic.name]))
-    config = await _config(client, topic.name)
+    config = await config_of(client, topic.name)
     for key in ("cleanup.policy", "retention.ms", "max.message.bytes"):
         found, want = config.get(key, ""), topic.config.get(key)
         if want is not None and not _good(key, found, want):
@@ -165,6 +165,7 @@ def _good(key: str, found: str, want: str) -> bool:
     return found == "-1" or (found.lstrip("-").isdigit() and int(found) >= int(want))
 
 
-async def _config(client: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+async def config_of(client: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    """A topic's configuration."""
     answers: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     return {entry[0]: entry[1] or "" for answer in answers for resource in answer.resources for entry in resource[4]}

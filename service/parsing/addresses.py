@@ -19,9 +19,22 @@ def address(text: str) -> str:
     """The address in `text`, its domain in lower case: `Ann <@hub:Ann@Example.COM>` is `Ann@example.com`."""
     if _PLAIN(text):
         return text
-    bare = _without_route(_without_name(text.strip()))
+    bare = _without_route(_without_name(_without_decoration(text.strip())))
     local, at, host = bare.rpartition("@")
     return local + at + _host(host.lower()) if at else bare
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses in `text`, where it is a list with commas; a comma in a local part or a name parts none."""
+    if "," not in text:
+        return [address(text)]
+    items = _ITEM.findall(text)
+    # `Lee, Ann <a@b>` is one, and so is `<@hub,@mx:a@b>`.
+    whole = all(item.lstrip(" <").find("@") > 0 for item in items)
+    return [address(item) for item in items] if whole else [address(text)]
+
+
+_ITEM: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^,"])++')
 
 
 def domain(address: str) -> str:
@@ -39,6 +52,14 @@ def _host(host: str) -> str:
         return host
     labels = unicodedata.normalize("NFC", host).split(".")
     return ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
+
+
+def _without_decoration(text: str) -> str:
+    """`a@b (Ann)` and `'a@b'` are `a@b`; a domain ends neither so."""
+    if text.endswith(")"):
+        before, opened, _ = text.partition(" (")
+        text = before.rstrip() if opened and "@" in before else text
+    return text[1:-1] if len(text) > len("''") and text[0] == text[-1] == "'" and "@" in text else text
 
 
 def _without_name(text: str) -> str:

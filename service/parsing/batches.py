@@ -83,6 +83,55 @@ def _bytes(data: Any, unpacker: Unpacker) -> bytes | str | Unparsable:
     return found
 
 
+# -- documents in documents -----------------------------------------------------------------------------------------
+
+
+def _connect(document: dict[str, Any], _: Unpacker) -> Batch | None:
+    """Kafka Connect's JSON converter: `{"schema": …, "payload": …}`."""
+    payload = document.get("payload")
+    if document.keys() != {"schema", "payload"} or not isinstance(payload, dict | str):
+        return None
+    return [payload]
+
+
+def _fluentd(document: dict[str, Any], _: Unpacker) -> Batch | None:
+    """`{"tag": …, "time": …, "record": {…}}`; the tag is Fluentd's own word, and no program's."""
+    record = document.get("record")
+    if not isinstance(record, dict) or "tag" not in document or not _SPOKEN.isdisjoint(document):
+        return None
+    return [{"time": document.get("time"), **record}]
+
+
+def _google(document: dict[str, Any], _: Unpacker) -> Batch | None:
+    """Google Cloud Logging: what was said is the payload, and where it was said the resource."""
+    payload = document.get("jsonPayload")
+    if not isinstance(payload, dict):
+        return None
+    resource = document.get("resource")
+    labels = resource.get("labels") if isinstance(resource, dict) else None
+    about = {"timestamp": document.get("timestamp")}
+    if isinstance(labels, dict):
+        about |= {"hostname": labels.get("pod_name", labels.get("instance_id"))}
+    return [about | payload]
+
+
+def _telegraf(document: dict[str, Any], _: Unpacker) -> Batch | None:
+    """`{"name": "syslog", "tags": {…}, "fields": {"message": …}, "timestamp": …}`."""
+    fields, tags = document.get("fields"), document.get("tags")
+    if not isinstance(fields, dict) or not isinstance(tags, dict) or not _SPOKEN.isdisjoint(document):
+        return None
+    return [{**tags, "timestamp": document.get("timestamp"), **fields}]
+
+
+def _azure(document: dict[str, Any], _: Unpacker) -> Batch | None:
+    """`{"records": [{"time": …, "SyslogMessage": …}]}`, where the latter may stand among `properties`."""
+    records = [record for record in _list(document.get("records")) if isinstance(record, dict)]
+    inner = [
+        record | record["properties"] if isinstance(record.get("properties"), dict) else record for record in records
+    ]
+    return inner if any("SyslogMessage" in record for record in inner) else None
+
+
 # -- Loki ------------------------------------------------------------------------------------------------------------
 
 
@@ -188,8 +237,13 @@ _KINDS: Final[tuple[Callable[[dict[str, Any], Unpacker], Batch | None], ...]] = 
     _data_records,
     _loki,
     _otlp,
+    _connect,
+    _fluentd,
+    _google,
+    _telegraf,
+    _azure,
 )
 _MARKS: Final = frozenset(
     {"messageType", "logEvents", "awslogs", "records", "Records", "kinesis", *_DATA}
-    | {"streams", "resourceLogs", "resource_logs"}
+    | {"streams", "resourceLogs", "resource_logs", "payload", "record", "jsonPayload", "fields"}
 )

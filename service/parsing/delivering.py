@@ -2,6 +2,17 @@
 
 Decides, from the relay and its reply, whether the mail became SES's, was put off, was refused, or never was SES's
 business. It never looks for the reply in a line: that is the dialect's, which knows what of a line was written by whom.
+
+Whose word is SES's (rule 28). Anybody can have a mail sent to a server of his own, and let that server say what SES
+would say: `250 Ok <an id>`, or a `454` that pages. So one rule holds for acceptances and refusals:
+
+- What SES's endpoints say, by name, is SES's; so is what comes from a relay that the policy names, from a private
+  address or from a hop that the line does not name: no recipient's DNS leads there.
+- What another public host says is SES's only where the operator chose that host (an alias of the endpoint, a proxy) and
+  it speaks SES's very words: `250 Ok` with an id in SES's strict form, or a refusal that only SES words so. Chosen is
+  who was reached at a port for submission, a smart host, or the only host that a client has: a recipient's DNS leads to
+  port 25.
+- All else that a public host says is its own business: the mail went elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +35,7 @@ from service.facts import (
     submission_name,
 )
 from service.parsing.addresses import address
-from service.parsing.replies import Relay, cause_of, is_strict_ses_id, names_ses, relay_of, ses_id_in
+from service.parsing.replies import Relay, cause_of, is_strict_ses_id, relay_of, ses_id_in
 from service.parsing.syslog import Line
 
 if TYPE_CHECKING:
@@ -62,13 +73,10 @@ def one(submission: str, fact: LineFact) -> Facts:
 
 
 def taken(attempt: Attempt) -> Facts:
-    """The relay took the mail.
-
-    An id without SES's own form counts only in full, and only from SES or a proxy before it: others give ids too.
-    """
+    """The relay took the mail. An id that was cut off, or that has not SES's own form, is not enough to be believed."""
     line, relay = attempt.line, attempt.relay
     ses_id = ses_id_in(attempt.reply)
-    if ses_id and ((attempt.whole and not relay.elsewhere) or is_strict_ses_id(ses_id)):
+    if ses_id and _is_ses_id(attempt, ses_id):
         accepted = Accepted(line.at, line.floating, attempt.recipients, ses_id, attempt.submission, relay.region)
         return [*one(attempt.submission, accepted), (ses_name(ses_id), accepted)]
     if relay.ses:
@@ -82,24 +90,31 @@ def elsewhere(attempt: Attempt) -> Facts:
     return one(attempt.submission, Elsewhere(line.at, line.floating, attempt.recipients, attempt.relay.host))
 
 
-def put_off(attempt: Attempt, relays: frozenset[str], cause: Cause | None = None) -> Facts:
+def put_off(attempt: Attempt, cause: Cause | None = None) -> Facts:
     """The attempt failed and will be repeated; `cause` where the dialect's own words say it."""
-    if _is_anothers(attempt, relays):
+    if _is_anothers(attempt):
         return elsewhere(attempt)
     line, why, region = attempt.line, cause or cause_of(attempt.reply), attempt.relay.region
     return one(attempt.submission, Deferred(line.at, line.floating, attempt.recipients, why, _text(attempt), region))
 
 
-def refused(attempt: Attempt, relays: frozenset[str], cause: Cause | None = None) -> Facts:
+def refused(attempt: Attempt, cause: Cause | None = None) -> Facts:
     """The attempt failed for good."""
-    if _is_anothers(attempt, relays):
+    if _is_anothers(attempt):
         return elsewhere(attempt)
     line, why, region = attempt.line, cause or cause_of(attempt.reply), attempt.relay.region
     return one(attempt.submission, Refused(line.at, line.floating, attempt.recipients, why, _text(attempt), region))
 
 
-def _is_anothers(attempt: Attempt, relays: frozenset[str]) -> bool:
-    return attempt.relay.elsewhere and not names_ses(attempt.reply, relays)
+def _is_ses_id(attempt: Attempt, ses_id: str) -> bool:
+    """Whether SES gave the id. From SES or a proxy before it an odd id will do, in full: anonymised logs have such."""
+    if attempt.relay.elsewhere and not attempt.relay.chosen:
+        return False
+    return is_strict_ses_id(ses_id) or (attempt.whole and not attempt.relay.elsewhere)
+
+
+def _is_anothers(attempt: Attempt) -> bool:
+    return attempt.relay.elsewhere and not (attempt.relay.chosen and in_words_of_ses(attempt.reply))
 
 
 def _text(attempt: Attempt) -> str:

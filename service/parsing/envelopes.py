@@ -47,6 +47,9 @@ TEXTS: Final = (
     "MESSAGE",  # journald's export, an array of bytes where it is not UTF-8; syslog-ng
     "short_message",  # GELF
     "event.original",  # Elastic, where a pipeline took the message apart
+    "textPayload",  # Google Cloud Logging
+    "@m",  # Serilog, with the message written out
+    "@mt",
 )
 HOSTS: Final = (
     "hostname",  # rsyslog, Vector's syslog source
@@ -89,6 +92,11 @@ STAMPS: Final = (
     "timegenerated",  # rsyslog
     "DATE",  # syslog-ng
     "UNIXTIME",
+    "asctime",  # Python
+    "timeMillis",  # log4j
+    "instant.epochSecond",
+    "timestampSeconds",
+    "@t",  # Serilog
 )
 
 # By their letters and digits alone, for names that people gave: `syslog_host`, `@source_host`, `RawMsg`, `_ident`.
@@ -102,11 +110,11 @@ PLAIN_HOSTS: Final = (
 )
 PLAIN_PROGRAMS: Final = (
     *("syslogtag", "syslogprogram", "syslogidentifier", "syslogappname", "appname", "ident", "program", "tag"),
-    *("applicationname", "programname"),  # GELF, Graylog
+    *("applicationname", "programname", "sourcename", "processname"),  # GELF, Graylog; NXLog; Azure
 )
 PLAIN_STAMPS: Final = (
     *("timereported", "syslogtimestamp", "timestamp", "isodate", "eventtime", "datetime", "time", "date", "ts"),
-    *("unixtime", "timegenerated"),
+    *("unixtime", "timegenerated", "timemillis", "timestampseconds", "asctime"),
 )
 
 _PROGRAM: Final = re.compile(r"[^\s\[\]:]{1,128}").match
@@ -124,8 +132,8 @@ def open_envelope(document: dict[str, Any], seen: Instant, zone: tzinfo | None =
         return None
     return Envelope(
         text,
-        _first(_host, document, HOSTS, plain, PLAIN_HOSTS) or "",
-        _first(_program, document, PROGRAMS, plain, PLAIN_PROGRAMS) or "",
+        _first(_host, document, HOSTS, plain, PLAIN_HOSTS) or _host_of_graylog(document),
+        _first(_program, document, PROGRAMS, plain, PLAIN_PROGRAMS) or _labelled(document),
         _first(lambda value: _stamp(value, seen, zone), document, STAMPS, plain, PLAIN_STAMPS),
         _is_parsed(document, text),
     )
@@ -148,6 +156,25 @@ _PARSERS: Final = (
     ("source_type", ("syslog",)),  # Vector
 )
 _PARSED: Final = ({"PROGRAM", "MESSAGE"}, {"ident", "pri"})  # syslog-ng; Fluent Bit's syslog parser
+
+
+def _host_of_graylog(document: dict[str, Any]) -> str:
+    """Elsewhere `source` is a file, a stream or an address."""
+    if "application_name" not in document and not any(name.startswith("gl2_") for name in document):
+        return ""
+    return _host(document.get("source")) or ""
+
+
+def _labelled(document: dict[str, Any]) -> str:
+    """A label of Loki's that names a mail server; any other application's says only where it runs."""
+    found = next((name for key in ("app", "application") if (name := _program(document.get(key)))), "")
+    return found if _MAIL_SERVER(found) else ""
+
+
+_MAIL_SERVER: Final = re.compile(
+    r"(?:[\w.-]+/)+(?:smtp|lmtp|smtpd|qmgr|cleanup|error|bounce|local|pickup|pipe|virtual|retry|postsuper)"
+    r"|postfix|exim\d?|sendmail|sm-mta|msmtp|haraka|nullmailer(?:-send)?|qmail(?:-send)?"
+).fullmatch
 
 
 class _Plain:

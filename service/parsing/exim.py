@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from service.facts import SECOND, Cause, Closed, Identified, Queued, Started, submission_name
 from service.parsing.addresses import address
 from service.parsing.delivering import (
@@ -44,8 +46,10 @@ _PROGRAM: Final = re.compile(r"exim\d?(?:[-_/]\w{1,32})?").fullmatch
 
 _WORD: Final = r"[^\s\"<>=:]{1,64}+"
 _ROUTE: Final = re.compile(rf" R=({_WORD})(?: T=({_WORD}))?")
+# How Debian, and AWS's own guide, name the way to a host that the operator chose.
+_CHOSEN: Final = re.compile(r"smart_?host|(?<![a-z])ses(?![a-z])", re.IGNORECASE).search
 _DEFERRED: Final = re.compile(rf"(?: R=({_WORD}))?(?: T=({_WORD}))? defer \((-?\w{{1,8}}+)\)").search
-_HOST: Final = r"(\S{1,255}+) \[([0-9A-Fa-f.:]{2,45})\]"
+_HOST: Final = r"(\S{1,255}+) \[([0-9A-Fa-f.:]{2,45})\](:\d{1,5})?"
 _NEXT_HOST: Final = re.compile(rf"(?: S=\w{{1,12}}+)? H={_HOST}").match
 # Until 4.8x a refusal named the host in its text only.
 _HOST_IN_TEXT: Final = re.compile(rf"(?: H=|: host ){_HOST}").search
@@ -159,7 +163,7 @@ def _delivered(line: Line, name: str, rest: str, relays: frozenset[str]) -> Fact
     if host is None:
         return elsewhere(Attempt(line, name, (recipient,), _local(route[2] or route[1]), ""))
     reply, whole = _confirmation(rest, host.end())
-    return taken(Attempt(line, name, (recipient,), relay_of(f"{host[1]}[{host[2]}]", relays), reply, whole))
+    return taken(Attempt(line, name, (recipient,), _relay(host, route[0], relays), reply, whole))
 
 
 _CONFIRMATION: Final = re.compile(r' C="((?:[^"\\]|\\.){0,1000}+)("?)').match
@@ -186,11 +190,11 @@ def _put_off(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts 
     recipient = _recipient(rest[: found.start()]) if found else ""
     if found is None or not recipient:
         return None
-    attempt = _failure(line, name, recipient, rest[found.end() :], relays)
+    attempt = _failure(line, name, recipient, rest[found.end() :], found[0], relays)
     if _LOCAL(found[2] or ""):
         return elsewhere(Attempt(line, name, (recipient,), _local(found[2]), ""))
     # Nothing was tried: what it waits for was said when it was.
-    return [] if _NOT_TRIED(attempt.reply) else put_off(attempt, relays, _cause(attempt.reply))
+    return [] if _NOT_TRIED(attempt.reply) else put_off(attempt, _cause(attempt.reply))
 
 
 def _failed(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts | None:
@@ -202,15 +206,20 @@ def _failed(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts |
         return None
     if route and _LOCAL(route[2] or ""):
         return elsewhere(Attempt(line, name, (recipient,), _local(route[2]), ""))
-    attempt = _failure(line, name, recipient, rest[route.end() if route else cut :], relays)
-    return refused(attempt, relays, _cause(attempt.reply))
+    attempt = _failure(line, name, recipient, rest[route.end() if route else cut :], route[0] if route else "", relays)
+    return refused(attempt, _cause(attempt.reply))
 
 
-def _failure(line: Line, name: str, recipient: str, tail: str, relays: frozenset[str]) -> Attempt:
+def _failure(line: Line, name: str, recipient: str, tail: str, route: str, relays: frozenset[str]) -> Attempt:
     """`tail` is ` H=host [address] X=...: text` or `: text`."""
     host = _HOST_IN_TEXT(tail)
-    relay = relay_of(f"{host[1]}[{host[2]}]", relays) if host else NOBODY
+    relay = _relay(host, route, relays) if host else NOBODY
     return Attempt(line, name, (recipient,), relay, tail.partition(": ")[2].strip())
+
+
+def _relay(host: re.Match[str], route: str, relays: frozenset[str]) -> Relay:
+    relay = relay_of(f"{host[1]}[{host[2]}]{host[3] or ''}", relays)
+    return replace(relay, chosen=True) if _CHOSEN(route) else relay
 
 
 def _cause(text: str) -> Cause | None:

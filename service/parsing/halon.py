@@ -58,7 +58,7 @@ def _flat(document: dict[str, Any], seen: Instant, relays: frozenset[str]) -> Fa
     reply = f"{code} {_text(document, 'result_reason')}" if code else _text(document, "error_message")
     relay = _relay(_text(document, "connection_remotemx"), _text(document, "connection_remoteip"), relays)
     attempt = Attempt(line, name, (address(recipient)[:LONGEST_ADDRESS],), relay, reply[:LONGEST_REPLY])
-    return _judged(attempt, _text(document, "status"), _text(document, "sender"), relays)
+    return _judged(attempt, _text(document, "status"), _text(document, "sender"))
 
 
 def _nested(document: dict[str, Any], seen: Instant, relays: frozenset[str]) -> Facts | None:
@@ -75,7 +75,7 @@ def _nested(document: dict[str, Any], seen: Instant, relays: frozenset[str]) -> 
     status = _STATUS.get(_text(document, "action"), "delivered" if result else "removed")
     relay = _relay(_text(way, "remotemx"), _text(way, "remoteip"), relays)
     tried = Attempt(line, name, (recipient,), relay, reply[:LONGEST_REPLY])
-    return _judged(tried, status, _address(message, "sender"), relays)
+    return _judged(tried, status, _address(message, "sender"))
 
 
 def _queued(document: dict[str, Any], seen: Instant) -> Facts | None:
@@ -89,16 +89,16 @@ def _queued(document: dict[str, Any], seen: Instant) -> Facts | None:
     return [(submission_name(name), started), (submission_name(name), queued)]
 
 
-def _judged(attempt: Attempt, status: str, sender: str, relays: frozenset[str]) -> Facts | None:
+def _judged(attempt: Attempt, status: str, sender: str) -> Facts | None:
     line, name = attempt.line, attempt.submission
     queued = one(name, Queued(line.at, line.floating, address(sender)[:LONGEST_ADDRESS], 1))
     match status:
         case "delivered":
             return [*queued, *taken(attempt)]
         case "delayed":
-            return [*queued, *put_off(attempt, relays)]
+            return [*queued, *put_off(attempt)]
         case "failed":
-            return [*queued, *refused(attempt, relays)]
+            return [*queued, *refused(attempt)]
         case "removed":
             return one(name, Closed(line.at, line.floating, "deleted"))
         case _:

@@ -1,7 +1,8 @@
 """What a line of msmtp says about a mail: one line a mail, at its end, in its own log file or through syslog.
 
 Decides by the exit code and the server's reply. msmtp keeps no queue and gives no id, so the submission is named by a
-hash of what the line says. It never reads what `user=` says, which may be an access key.
+hash of what the line says. Whom it speaks with is for its operator to choose. It never reads what `user=` says, which
+may be an access key.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from service.facts import Cause, Queued, submission_name
 from service.parsing.addresses import address
@@ -70,14 +73,14 @@ def parse_msmtp(line: Line, relays: frozenset[str]) -> Facts | None:
         return None
     host, sender, _, status, reply, error, code = found.groups()
     name = submission(line, "msmtp:" + _hash(line.at, text, found.start(2)))
-    attempt = Attempt(line, name, recipients, relay_named(host, relays), reply or error or "")
+    attempt = Attempt(line, name, recipients, replace(relay_named(host, relays), chosen=True), reply or error or "")
     queued = Queued(line.at, line.floating, address(sender)[:LONGEST_ADDRESS], len(recipients))
     if code in {"EX_OK", "0"}:
         result = taken(attempt)
     elif status[:1] == "5" if status else code in _FOR_GOOD:
-        result = refused(attempt, relays, None if reply else _cause(attempt.reply))
+        result = refused(attempt, None if reply else _cause(attempt.reply))
     else:
-        result = put_off(attempt, relays, None if reply else _cause(attempt.reply))
+        result = put_off(attempt, None if reply else _cause(attempt.reply))
     return [(submission_name(name), queued), *result]
 
 

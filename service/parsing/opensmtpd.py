@@ -16,7 +16,6 @@ from service.parsing.delivering import (
     LONGEST_ADDRESS,
     NOBODY,
     Attempt,
-    in_words_of_ses,
     one,
     put_off,
     refused,
@@ -94,9 +93,9 @@ def _mta(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts | No
         case "Ok":
             return taken(attempt)
         case "TempFail":
-            return put_off(attempt, relays, _cause(reply))
+            return put_off(attempt, _cause(reply))
         case "PermFail" | "Loop" | "Expired" | "Expire":
-            return refused(attempt, relays, _cause(reply))
+            return refused(attempt, _cause(reply))
         case _:
             return None
 
@@ -107,7 +106,7 @@ def _mda(line: Line, name: str, rest: str, _: frozenset[str]) -> Facts | None:
     return one(name, Elsewhere(line.at, line.floating, (recipient,), "mda")) if recipient else None
 
 
-def _expired(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts | None:
+def _expired(line: Line, name: str, rest: str, _: frozenset[str]) -> Facts | None:
     """An older form of line, in which only the end of the queue's patience is still written."""
     sender, to, tail = rest.partition(">, to=<")
     found = _REPLY(tail)
@@ -116,7 +115,7 @@ def _expired(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts 
         return None
     # What kept it from being sent is in the earlier lines; this says only that there will be no more tries.
     attempt = Attempt(line, name, (recipient,), NOBODY, tail[found.end() :])
-    return refused(attempt, relays, Cause.OTHER_REFUSAL)
+    return refused(attempt, Cause.OTHER_REFUSAL)
 
 
 def _recipient(text: str) -> str:
@@ -130,9 +129,10 @@ def _relay(text: str, reply: str, relays: frozenset[str]) -> Relay:
     """`192.0.2.1 (name)`."""
     found = _RELAY(text)
     relay = relay_of(f"{found[2]}[{found[1]}]", relays) if found else NOBODY
-    if relay.elsewhere and (_SOMEWHERE_AT_AMAZON(relay.host) or in_words_of_ses(reply)):
-        return Relay(relay.host, ses=False, region="", elsewhere=False)
-    return relay
+    if not relay.elsewhere or not _SOMEWHERE_AT_AMAZON(relay.host):
+        return relay
+    # What OpenSMTPD says itself no server can forge.
+    return Relay(relay.host, ses=False, region="", elsewhere=_cause(reply) is None, chosen=True)
 
 
 def _cause(reply: str) -> Cause | None:

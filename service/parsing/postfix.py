@@ -25,6 +25,7 @@ from service.parsing.delivering import (
     one,
     put_off,
     refused,
+    relay_named,
     taken,
 )
 from service.parsing.replies import relay_of
@@ -203,7 +204,7 @@ def _delivery(
     if not isinstance(status, _Status):
         return status
     attempt = _attempt(line, submission, status, relays)
-    return sent(attempt) if status.status == "sent" else _not_sent(attempt, status.status, relays)
+    return sent(attempt) if status.status == "sent" else _not_sent(attempt, status.status)
 
 
 def _local(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:
@@ -299,21 +300,24 @@ def _recipient(text: str, start: int) -> str:
 # With `relay=none` only the text says whom Postfix could not reach.
 _PEER: Final = re.compile(
     r"(?:connect to|connection with|conversation with|host) ([\w.-]{1,255}\[[^\]]{1,64}\])"
+    r"|(?:name service error for name=|unable to look up host )([\w.-]{1,255})",
+    re.IGNORECASE,
 ).search
 
 
 def _attempt(line: Line, submission: str, status: _Status, relays: frozenset[str]) -> Attempt:
     relay = relay_of(status.relay, relays)
     peer = _PEER(status.text) if relay.host in {"none", ""} else None
-    relay = relay_of(peer[1], relays) if peer else relay
+    if peer:
+        relay = relay_of(peer[1], relays) if peer[1] else relay_named(peer[2].rstrip("."), relays)
     return Attempt(line, submission, (status.recipient,), relay, status.text, status.whole)
 
 
-def _not_sent(attempt: Attempt, status: str, relays: frozenset[str]) -> Facts | None:
+def _not_sent(attempt: Attempt, status: str) -> Facts | None:
     match status:
         case "deferred" | "softbounce":
-            return put_off(attempt, relays)
+            return put_off(attempt)
         case "bounced":
-            return refused(attempt, relays)
+            return refused(attempt)
         case _:
             return None

@@ -31,10 +31,12 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"sigv2", _C.SIGV2_RATE_EXCEEDED),
         (r"throttling|maximum sending rate|too many (?:concurrent )?(?:smtp )?connections", _C.RATE_EXCEEDED),
         (r"toomanyrequestsexception", _C.RATE_EXCEEDED),
+        # The SDKs', which found nothing to sign with; what they looked for does not matter.
+        (r"(?:get|load|locate|missing|without|refresh cached) credentials", _C.AUTH_FAILED),
         # A resource in "Access denied" may be a configuration set: look for it first.
         (r"access ?denied|is not authorized to perform", _C.ACCESS_DENIED),
         (r"configuration ?set\b.{0,200}?(?:not exist|paused)|paused\b.{0,40}?configuration ?set", _C.CONFIGURATION),
-        (r"configurationset(?:doesnotexist|sendingpaused)", _C.CONFIGURATION),
+        (r"configurationset(?:doesnotexist|sendingpaused)|contact ?list\b.{0,200}?not exist", _C.CONFIGURATION),
         (r"mail ?from ?domain (?:is )?not ?verified|mailfromdomainnotverified", _C.CONFIGURATION),
         (r"loops back to myself", _C.CONFIGURATION),
         # Older wordings say "suspended".
@@ -53,7 +55,7 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"illegal characters? in (?:user name|domain)|illegal (?:address|whitespace|semicolon)", _C.BAD_ADDRESS),
         (r"missing (?:final|local name|domain)|(?:local address|domain) (?:contains|starts|ends)", _C.BAD_ADDRESS),
         (r"(?:user name|domain) is missing", _C.BAD_ADDRESS),
-        (r"invalid (?:email address|rcpt to|mail from)|address unknown|email is invalid", _C.BAD_ADDRESS),
+        (r"invalid (?:(?:email )?address|rcpt to|mail from)|address unknown|email is invalid", _C.BAD_ADDRESS),
         (r"transaction failed|duplicate header|smtputf8 is required", _C.MALFORMED),
         # The way to SES.
         (r"connect(?:ion|ing)?\b.{0,200}?\btimed out\b(?! while)|connection refused|no route to host", _C.UNREACHABLE),
@@ -61,9 +63,14 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"(?:host|name) (?:or (?:domain name|service) )?not (?:found|known)", _C.UNREACHABLE),
         (r"(?:couldn't|could not|cannot) (?:connect|look up|resolve)", _C.UNREACHABLE),
         (r"econnrefused|enotfound|ehostunreach|enetunreach|no such host|connect timeout|getaddrinfo", _C.UNREACHABLE),
+        # A connection that was never made, as each client says it.
+        (
+            r"dial tcp|unknown ?host|unknown smtp host|connection timeout|without establishing a connection",
+            _C.UNREACHABLE,
+        ),
         # As words of their own: a host may be called ssl.example.
         (r"\b(?:start)?tls(?:[ :;,]|$)|\bssl[ _:]|certificate|handshake", _C.UNREACHABLE),
-        (r"timed out|timeout|etimedout", _C.TIMEOUT),
+        (r"timed out|timeout|etimedout|context (?:deadline exceeded|canceled)", _C.TIMEOUT),
         (r"lost connection|connection (?:was )?(?:reset|closed|lost)|econnreset|broken pipe", _C.UNREACHABLE),
         (r"server dropped connection|connection unexpectedly closed", _C.UNREACHABLE),
     )
@@ -74,8 +81,11 @@ CODES: Final = {
     "451": _C.SES_UNAVAILABLE,
     "454": _C.SES_UNAVAILABLE,
     "501": _C.BAD_ADDRESS,
+    "504": _C.AUTH_FAILED,
     "530": _C.AUTH_FAILED,
+    "534": _C.AUTH_FAILED,
     "535": _C.AUTH_FAILED,
+    "538": _C.AUTH_FAILED,
     "552": _C.TOO_LARGE,
     "553": _C.BAD_ADDRESS,
 }
@@ -86,7 +96,7 @@ _CODE = re.compile(r"(?:\A|: |\()([45]\d\d)(?![0-9.])").search
 
 def cause_of(reply: str) -> Cause:
     """Why SES, or the way to it, refused: `reply` is SES's text or the client's own account of a fault."""
-    text = _without_quotation(reply).lower()
+    text = _without_addresses(_without_quotation(reply)).lower()
     for pattern, cause in CAUSES:
         if pattern.search(text):
             return cause
@@ -139,6 +149,7 @@ API_CODES: Final = {
     "fromemailaddressnotverified": _C.UNVERIFIED_IDENTITY,
     # The mail
     "invalidtemplate": _C.MALFORMED,
+    "requestentitytoolarge": _C.TOO_LARGE,
     "invalidrenderingparameter": _C.MALFORMED,
     "missingrenderingattribute": _C.MALFORMED,
     # Who calls
@@ -154,6 +165,11 @@ API_CODES: Final = {
     "expiredtoken": _C.AUTH_FAILED,
     "requestexpired": _C.AUTH_FAILED,
     "optinrequired": _C.AUTH_FAILED,
+    "requesttimetooskewed": _C.AUTH_FAILED,
+    "credentialserror": _C.AUTH_FAILED,
+    "credentialsprovidererror": _C.AUTH_FAILED,
+    "nocredentialserror": _C.AUTH_FAILED,
+    "missingcredentialserror": _C.AUTH_FAILED,
     # SES itself
     "serviceunavailable": _C.SES_UNAVAILABLE,
     "internalfailure": _C.SES_UNAVAILABLE,
@@ -193,6 +209,23 @@ def _without_quotation(reply: str) -> str:
     return reply[: start + 1] + reply[end:] if 0 <= start < end else reply
 
 
+_IDENTITIES = re.compile(r"identities failed the check\b", re.IGNORECASE).search
+_APOSTROPHE = re.compile(r"(?<!\w)'(?=.{0,400}@)").search
+_END = re.compile(r"'(?=[.\s),]|$)")
+
+
+def _without_addresses(reply: str) -> str:
+    """`reply` without what SES quotes of the mail in another way: in apostrophes, in a list of identities, or bare."""
+    if listed := _IDENTITIES(reply):
+        reply = reply[: listed.end()]
+    if "@" not in reply:
+        return reply
+    if opened := _APOSTROPHE(reply):
+        end = max((found.end() for found in _END.finditer(reply, opened.end())), default=0)
+        reply = f"{reply[: opened.start()]} {reply[end:]}" if end else reply
+    return " ".join(word for word in reply.split() if "@" not in word)
+
+
 # -- the id ----------------------------------------------------------------------------------------------------------
 
 # Not every id that joins has the form of section 2 of the facts: anonymised ones have not. A queue id has no hyphens.
@@ -215,13 +248,14 @@ def is_strict_ses_id(ses_id: str) -> bool:
 # -- the hosts -------------------------------------------------------------------------------------------------------
 
 _SES_HOST = (
-    r"(?:[a-z0-9-]{1,80}\.)?email-smtp(?:-fips)?\.([a-z0-9-]{4,32})\.(?:vpce\.)?amazonaws\.com(?:\.cn)?"
+    r"(?:[a-z0-9-]{1,80}\.)?email-smtp(?:-fips)?\.([a-z0-9-]{4,32})\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)"
     # What the endpoint's name is an alias for: some clients log that.
     r"|ses-smtp-[a-z0-9-]{1,64}\.([a-z0-9-]{4,32})\.elb\.amazonaws\.com"
 )
 _IS_SES_HOST = re.compile(_SES_HOST).fullmatch
-_NAMES_SES_HOST = re.compile(rf"\b(?:{_SES_HOST})\b").search
-_RELAY = re.compile(r"([^\[\]]*)(?:\[([^\]]*)\])?(?::\d+)?").match
+_RELAY = re.compile(r"([^\[\]]*)(?:\[([^\]]*)\])?(?::(\d+))?").match
+# A recipient's domain leads to port 25 only: who was reached at these was named by the operator. SES listens at them.
+_SUBMISSION_PORTS = frozenset({"465", "587", "2465", "2587"})
 # The ranges of documentation are "private" to ipaddress; in a log they are somebody's example, or a test's relay.
 _PRIVATE_BLOCKS = (
     "127.0.0.0/8",
@@ -238,12 +272,16 @@ _PRIVATE = tuple(ip_network(block) for block in _PRIVATE_BLOCKS)
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
-    """The next hop. `elsewhere`: it is a named public host and not SES, so what it says is not SES's business."""
+    """The next hop. `elsewhere`: it is a named public host and not SES, so what it says is not SES's business.
+
+    `chosen`: such a host, but named by the operator, not by a recipient's DNS; so it may be SES under another name.
+    """
 
     host: str
     ses: bool
     region: str
     elsewhere: bool
+    chosen: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -257,13 +295,8 @@ def relay_of(text: str, relays: frozenset[str]) -> Relay:
     endpoint = _IS_SES_HOST(host)
     region = (endpoint[1] or endpoint[2]) if endpoint else ""
     ses = endpoint is not None or host in relays
-    return Relay(host, ses, region, elsewhere=not ses and _is_named(host) and _is_public(address))
-
-
-def names_ses(text: str, relays: frozenset[str]) -> bool:
-    """Whether the text speaks of an SES endpoint, or of a further relay that leads to one."""
-    lowered = text.lower()
-    return _NAMES_SES_HOST(lowered) is not None or any(relay in lowered for relay in relays)
+    elsewhere = not ses and _is_named(host) and _is_public(address)
+    return Relay(host, ses, region, elsewhere, chosen=found is not None and found[3] in _SUBMISSION_PORTS)
 
 
 def _is_named(host: str) -> bool:

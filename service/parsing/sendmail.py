@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from service.facts import Cause, Closed, Identified, Queued, Refused, Started, submission_name
 from service.parsing.addresses import address
 from service.parsing.delivering import (
@@ -45,7 +47,9 @@ _RECEIVED: Final = re.compile(
 _FROM: Final = re.compile(r", relay=([^,]{1,320}+)$").search
 _MIDDLE: Final = re.compile(
     r", delay=(?:\d{1,6}\+)?\d\d:\d\d:\d\d(?:, xdelay=(?:\d{1,6}\+)?\d\d:\d\d:\d\d)?(?:, mailer=([^,\s]{1,64}+))?"
-    r"(?:, pri=-?\d{1,12}+)?(?:, quarantine=[^,]{0,320}+)?(?:, relay=([^,]{0,320}+))?(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?"
+    # `pri`, `quarantine`, and what versions and builds add: `tls_verify`, `ntries`.
+    r"(?:, (?!relay=|dsn=|reply=|stat=)[a-z_]{1,16}+=[^,]{0,320}+){0,8}+"
+    r"(?:, relay=([^,]{0,320}+))?(?:, dsn=(\d\.\d{1,3}\.\d{1,3}))?"
     r", (?=reply=|stat=)"
 )
 _CONTROLLER: Final = re.compile(r", ctladdr=.{0,1000}$").search
@@ -61,6 +65,7 @@ _CAUSES: Final = (
     ("Host unknown", Cause.UNREACHABLE),
     ("Name server", Cause.UNREACHABLE),
     ("Message exceeds", Cause.TOO_LARGE),
+    ("AUTH failure", Cause.AUTH_FAILED),
 )
 
 
@@ -139,7 +144,7 @@ def _to(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts | Non
     word, _, text = status.stat.partition(" (")
     if not status.relay and (word == "Sent" or _LOCAL(status.mailer)):
         return elsewhere(Attempt(line, name, status.recipients, _local(status.mailer), ""))
-    relay = _relay(status.relay, relays)
+    relay = _relay(status, relays)
     if word == "Sent":
         return taken(Attempt(line, name, status.recipients, relay, text.removesuffix(")"), text.endswith(")")))
     if word == "queued":
@@ -148,8 +153,8 @@ def _to(line: Line, name: str, rest: str, relays: frozenset[str]) -> Facts | Non
     if status.stat.startswith("Deferred"):
         text = status.reply or status.stat.removeprefix("Deferred").removeprefix(": ")
         attempt = Attempt(line, name, status.recipients, relay, text or status.stat)
-        return put_off(attempt, relays, _cause(status))
-    return (put_off if status.dsn.startswith("4.") else refused)(attempt, relays, _cause(status))
+        return put_off(attempt, _cause(status))
+    return (put_off if status.dsn.startswith("4.") else refused)(attempt, _cause(status))
 
 
 def _status(rest: str) -> _Status | None:
@@ -158,7 +163,8 @@ def _status(rest: str) -> _Status | None:
         return None
     controller = _CONTROLLER(rest[: middle.start()][-1200:]) if ", ctladdr=" in rest[: middle.start()] else None
     end = middle.start() - len(controller[0]) if controller else middle.start()
-    recipients = recipients_in(rest[len("to=") : end])
+    # A list that is too long for a line ends with dots.
+    recipients = recipients_in(rest[len("to=") : end].removesuffix("..."))
     if not recipients:
         return None
     text = rest[middle.end() :]
@@ -167,12 +173,17 @@ def _status(rest: str) -> _Status | None:
     return _Status(recipients, middle[1] or "", middle[2] or "", middle[3] or "", reply, stat)
 
 
-def _relay(text: str, relays: frozenset[str]) -> Relay:
-    """`email-smtp.us-east-1.amazonaws.com. [192.0.2.1]`, `[127.0.0.1] [127.0.0.1]`, or a name alone."""
-    name, _, ip = text.rpartition(" [")
-    if not name:
-        return relay_named(text.strip().rstrip("."), relays)
-    return relay_of(f"{name.strip('[]. ')}[{ip}", relays)
+def _relay(status: _Status, relays: frozenset[str]) -> Relay:
+    """`email-smtp.us-east-1.amazonaws.com. [192.0.2.1]`, `[127.0.0.1] [127.0.0.1]`, or a name alone.
+
+    The mailer `relay` is that of the smart host, which the operator named.
+    """
+    name, _, ip = status.relay.rpartition(" [")
+    if name:
+        found = relay_of(f"{name.strip('[]. ')}[{ip}", relays)
+    else:
+        found = relay_named(status.relay.strip().rstrip("."), relays)
+    return replace(found, chosen=True) if status.mailer == "relay" else found
 
 
 def _local(mailer: str) -> Relay:

@@ -132,8 +132,20 @@ class _Opener:
             yield from self._value(image or None, depth + 1)
         elif (item := dynamodb.plain(value)) is not None:
             yield from self._value(item, depth + 1)
+        elif isinstance(body := value.get("body"), str) and value.get("isBase64Encoded") is True:
+            yield from self._gateway(body, depth)
         else:
             yield from self._envelope(_content(value), depth)
+
+    def _gateway(self, body: str, depth: int) -> Iterator[_Part]:
+        """What API Gateway hands a Lambda where it takes a body for binary."""
+        found = self._unpacker.decoded(body.strip())
+        if isinstance(found, Unparsable):
+            yield found
+        elif depth >= _MAX_DEPTH:
+            yield _no_event(f"envelopes are nested more than {_MAX_DEPTH} deep")
+        else:
+            yield from self._text(body.encode() if found is None else found, depth + 1)
 
     def _batch(self, batch: Batch, depth: int) -> Iterator[_Part]:
         if not batch:

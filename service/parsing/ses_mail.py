@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from service.facts import Described
-from service.parsing.addresses import address
+from service.parsing.addresses import address, addresses
 
 if TYPE_CHECKING:
     from service.facts import Instant
@@ -48,7 +48,7 @@ def text(value: Any, cap: int) -> str:
 def _recipients(destination: Any) -> tuple[str, ...]:
     if not isinstance(destination, list):
         return ()
-    return tuple([address(to) for to in destination if to and isinstance(to, str)])
+    return tuple([found for to in destination if to and isinstance(to, str) for found in addresses(to)])
 
 
 def _region_and_account(arn: str) -> tuple[str, str]:

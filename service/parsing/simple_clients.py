@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from service.facts import Closed
 from service.parsing.delivering import NOBODY, Attempt, in_words_of_ses, one, put_off, refused, submission, taken
-from service.parsing.replies import names_ses, relay_of
+from service.parsing.replies import relay_of
 
 if TYPE_CHECKING:
     from service.parsing.delivering import Facts
@@ -33,12 +33,12 @@ def parse_simple(line: Line, relays: frozenset[str]) -> Facts | None:
     return _READERS[line.program.lower()](line, relays)
 
 
-def _nullmailer(line: Line, relays: frozenset[str]) -> Facts:
+def _nullmailer(line: Line, _: frozenset[str]) -> Facts:
     text = line.message
     if text.startswith("smtp: Succeeded: "):
         return taken(Attempt(line, "", (), NOBODY, text.removeprefix("smtp: Succeeded: ")))
     reply = text.removeprefix("smtp: Failed: ")
-    return _for_good(line, "nullmailer", reply, relays) if reply != text and reply.startswith("5") else []
+    return _for_good(line, "nullmailer", reply) if reply != text and reply.startswith("5") else []
 
 
 # What sSMTP logs when it dies; it never tries again.
@@ -59,13 +59,13 @@ def _ssmtp(line: Line, relays: frozenset[str]) -> Facts:
         relay = relay_of(unreached[1], relays)
         text = f"cannot connect: {line.message}"
         name = _name(line, "ssmtp")
-        return put_off(Attempt(line, name, (), relay, text), relays) if names_ses(unreached[1], relays) else []
+        return put_off(Attempt(line, name, (), relay, text)) if relay.ses else []
     died = _DIED(line.message)
     if not died or not in_words_of_ses(died[1]):
         return []
     if died[1].startswith("4"):
-        return put_off(Attempt(line, _name(line, "ssmtp"), (), NOBODY, died[1]), relays)
-    return _for_good(line, "ssmtp", died[1], relays)
+        return put_off(Attempt(line, _name(line, "ssmtp"), (), NOBODY, died[1]))
+    return _for_good(line, "ssmtp", died[1])
 
 
 _DMA: Final = re.compile(r"remote delivery to (\S{1,255}) \[([0-9A-Fa-f.:]{2,45})\] failed after .{1,64}?: ").match
@@ -77,17 +77,17 @@ def _dma(line: Line, relays: frozenset[str]) -> Facts:
     reply = line.message[found.end() :] if found else ""
     if found is None or not relay_of(f"{found[1]}[{found[2]}]", relays).ses:
         return []
-    return _final(line, "dma", reply, relays)
+    return _final(line, "dma", reply)
 
 
-def _for_good(line: Line, client: str, reply: str, relays: frozenset[str]) -> Facts:
-    return _final(line, client, reply, relays) if in_words_of_ses(reply) else []
+def _for_good(line: Line, client: str, reply: str) -> Facts:
+    return _final(line, client, reply) if in_words_of_ses(reply) else []
 
 
-def _final(line: Line, client: str, reply: str, relays: frozenset[str]) -> Facts:
+def _final(line: Line, client: str, reply: str) -> Facts:
     name = _name(line, client)
     closed = one(name, Closed(line.at, line.floating, "removed"))
-    return [*refused(Attempt(line, name, (), NOBODY, reply), relays), *closed]
+    return [*refused(Attempt(line, name, (), NOBODY, reply)), *closed]
 
 
 def _name(line: Line, client: str) -> str:

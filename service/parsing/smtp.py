@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-import orjson
-
-from service.facts import Parsed, Reason, Unparsable
+from service.facts import HOUR, Parsed, Reason, Unparsable
 from service.parsing.applications import (
     entry_of,
     headless,
@@ -31,7 +29,8 @@ from service.parsing.documents import documents
 from service.parsing.envelopes import Envelope, open_envelope
 from service.parsing.exim import bare_exim, is_exim, parse_exim
 from service.parsing.halon import read_halon
-from service.parsing.haraka import bare_haraka, is_haraka, parse_haraka
+from service.parsing.haraka import bare_haraka, is_haraka, parse_haraka, read_haraka
+from service.parsing.journald import exported, is_exported
 from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
 from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
 from service.parsing.packed import GZIP, GZIP_IN_BASE64, Unpacker
@@ -40,7 +39,8 @@ from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
 from service.parsing.simple_clients import is_simple, parse_simple
-from service.parsing.syslog import Line, decode, frames, parse_line
+from service.parsing.strays import lost_line, string_in, written
+from service.parsing.syslog import Line, decode, frames, parse_line, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,17 +96,22 @@ BARE_DIALECTS: Final[tuple[BareReader, ...]] = (bare_exim, bare_msmtp, bare_hara
 """Lines of a mail server's own log file, which say neither host nor program: (text, when it was seen, the zone of
 stamps without one) -> the line under its program's name, or None. The first that knows a text's beginning reads it."""
 
-DOCUMENT_DIALECTS: Final = (read_halon,)
+DOCUMENT_DIALECTS: Final = (read_halon, read_haraka)
 """JSON documents that are themselves a mail server's line: (document, seen, relays) -> facts, or None."""
 
 _Part: TypeAlias = Facts | Unparsable
+
+HALF_A_YEAR: Final = 182 * 24 * HOUR
+_AHEAD: Final = 36 * HOUR
+"""What a stamp's zone (14 h) and a clock that is wrong may be ahead by."""
 
 _DEEPEST: Final = 6  # documents in lines in documents: Docker, Fluent Bit, CloudWatch, Firehose, Lambda
 _PADDING: Final = b"\0 \t\r\n\xef\xbb\xbf"
 # A bracket alone may be a log level: `[NOTICE] ...`.
 _IS_JSON: Final = re.compile(rb'\{|\[[ \t\r\n]*[\[{"\]]').match
+_CUT_JSON: Final = re.compile(r'\{ ?"|\[ ?[\[{"\]]').match
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_CRI: Final = re.compile(r"\d{4}-\d\d-\d\dT\S{1,40} std(?:out|err) [FP](?::\S{0,64})? ").match
+_CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT\S{1,40}) std(?:out|err) [FP](?::\S{0,64})? ").match
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 # Of random bytes a ninth are control characters; what is not UTF-8 counts four times, being escaped.
 _FEW_CONTROLS, _CONTROL_SHARE = 8, 33
@@ -129,6 +134,20 @@ def parse_smtp(raw: bytes, seen: Instant, context: SmtpContext = DEFAULT) -> tup
                 return Parsed(said, 0 if said else 1), None
             return Parsed([]), said
     return _collected(_parts(raw, text, seen, context))
+
+
+def parse_not_later(
+    raw: bytes, seen: Instant, latest: Instant, context: SmtpContext = DEFAULT
+) -> tuple[Parsed, Unparsable | None]:
+    """As `parse_smtp`, by a reader who knows that it was written by `latest`.
+
+    A log does not speak of the future: a stamp without a year (RFC 3164) that is nearest to `seen` in the year to come
+    is one of the year before. Where no SES id shows the year, nothing else would.
+    """
+    parsed, trouble = parse_smtp(raw, seen, context)
+    if any(fact.at > latest + _AHEAD for _, fact in parsed.facts):
+        return parse_smtp(raw, latest - HALF_A_YEAR, context)
+    return parsed, trouble
 
 
 def _collected(parts: Iterator[_Part]) -> tuple[Parsed, Unparsable | None]:
@@ -170,7 +189,7 @@ def _by_application(line: Line, document: dict[str, Any] | None, context: SmtpCo
     for extractor in context.extractors:
         if facts := extractor.read(line, document, context.zone):
             return facts
-    return (document and said_by_document(document, line)) or said_by_line(line)
+    return said_by_line(line) if document is None else said_by_document(document, line)
 
 
 @lru_cache(maxsize=1024)
@@ -208,6 +227,11 @@ class _Reader:
         """Lines, JSON documents or frames; `text` is `raw` as text."""
         if raw.startswith(_ZSTD):
             yield Unparsable(Reason.NOT_TEXT, "compressed")
+        elif is_exported(raw):
+            for entry in exported(raw):
+                yield from self.document(entry)
+        elif raw.startswith(b'"') and (quoted := string_in(raw)) is not None:
+            yield from self.document(quoted)
         elif _IS_JSON(raw.lstrip(_PADDING)):
             found = documents(raw)
             for value in found.values:
@@ -220,10 +244,12 @@ class _Reader:
                 yield from self.text(frame)
 
     def _no_json(self, piece: bytes) -> _Part:
-        """What cannot be read as JSON; Node prints its objects much like it."""
+        """What cannot be read as JSON: cut off, or a text of which parts look like it. Node's objects do."""
         line = headless(" ".join(decode(piece).split()), self.seen, self.context.zone)
-        if is_printed(line.message):
-            return _by_application(line, None, self.context)
+        if not _CUT_JSON(line.message):
+            facts = _by_application(line, None, self.context)
+            if facts or is_printed(line.message) or not may_concern_mail(line.message):
+                return facts
         return Unparsable(Reason.BAD_JSON, f"{len(piece)} bytes that are no JSON document")
 
     def _inside(self, envelope: Envelope | None = None) -> _Reader:
@@ -253,7 +279,7 @@ class _Reader:
                 yield said
                 return
             envelope = open_envelope(value, self.seen, self.context.zone)
-            parts = list(self._inside(envelope).text(envelope.text)) if envelope else [[]]
+            parts = list(self._inside(envelope).text(envelope.text)) if envelope else [lost_line(value) or []]
             facts = [] if any(parts) else self._application(value, envelope)
             yield from [facts] if facts else parts
             return
@@ -274,8 +300,17 @@ class _Reader:
             if found is not None:
                 yield from [found] if isinstance(found, Unparsable) else self._inside().record(found, decode(found))
                 return
-        for line in self._messages(text):
-            yield from self._nested(line) or [self._line(line)]
+        for each in self._messages(text):
+            reader, line = self._out_of_cri(each)
+            yield from reader._nested(line) or [reader._line(line)]  # noqa: SLF001 -- one's own
+
+    def _out_of_cri(self, line: str) -> tuple[_Reader, str]:
+        """A line without what a container's runtime wrote before it, which dates it where it does not itself."""
+        cri = _CRI(line)
+        if cri is None:
+            return self, line
+        stamp = None if self.envelope else stamp_of(cri[1], self.seen, self.context.zone)
+        return replace(self, seen=stamp.at) if stamp else self, line[cri.end() :]
 
     def _messages(self, text: str) -> Iterable[str]:
         """The lines of `text`. What a document says one program said is one message, whatever stands on its lines.
@@ -297,8 +332,6 @@ class _Reader:
         return [] if found.broken else [part for value in found.values for part in self.document(value)]
 
     def _line(self, text: str) -> _Part:
-        cri = _CRI(text)
-        text = text[cri.end() :] if cri else text
         line = self._headed(text)
         if line is not None:
             return _read(line, self.context, wrapped=self.envelope is not None)
@@ -320,7 +353,7 @@ class _Reader:
         """What a structured entry says as a whole, unless a mail server speaks in it."""
         if envelope and _parser(envelope.program):
             return []
-        if not self.context.extractors and not may_concern_mail(_written(document)):
+        if not self.context.extractors and not may_concern_mail(written(document)):
             return []
         entry = entry_of(document)
         around = envelope or open_envelope({"message": "-", **entry}, self.seen, self.context.zone)
@@ -343,14 +376,6 @@ class _Reader:
         if envelope.program and (line is None or _parser(envelope.program) is not _parser(line.program)):
             return _bare(text, envelope, self.seen)
         return line and Line(line.at, line.floating, envelope.host, line.program, line.message)
-
-
-def _written(document: dict[str, Any]) -> str:
-    """The document as text; nothing where it is nested deeper than orjson writes (it reads four times as deep)."""
-    try:
-        return orjson.dumps(document).decode()
-    except TypeError:
-        return ""
 
 
 def _unfolded(text: str) -> Iterator[str]:

@@ -77,7 +77,7 @@ def parse_line(text: str, seen: Instant, zone: tzinfo | None = None) -> Line | N
     text = text.strip(_PADDING)
     found = _HEADER(text)
     if found is None:
-        return _rfc5424(text, seen, zone) or _local(text, seen, zone)
+        return _rfc5424(text, seen, zone) or _local(text, seen, zone) or _journalctl(text, seen, zone)
     return _headed(found, text, seen, zone)
 
 
@@ -85,6 +85,28 @@ def _local(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
     """A header in another language."""
     found = _LOCAL_HEADER(text)
     return _headed(found, text, seen, zone) if found and months.month_of(found[1].partition(" ")[0]) else None
+
+
+def _journalctl(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
+    """What `journalctl -o short-full` and `-o short-unix` print: a weekday and a zone by name, or seconds."""
+    found = _JOURNALCTL(text)
+    if found is None:
+        return None
+    second, named, seconds, fraction, host, program = found.groups()
+    if second:
+        stamp = _iso(second, None, _ZONES.get(named, named if named[0] in "+-" else None), seen, zone)
+    else:
+        at = int(seconds) * SECOND + int((fraction + "00")[:3])
+        stamp = Stamp(at, floating=False) if is_believable(at) else None
+    return _line(stamp, seen, host, program, text[found.end() :])
+
+
+_JOURNALCTL: Final = re.compile(
+    r"(?:[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z]{2,5}|[+-]\d\d(?:\d\d)?)|(\d{10})\.(\d{1,6}))"
+    rf" ([^\s\[\]]{{1,255}}+)(?<!:) {_TAG}"
+).match
+_ZONES: Final = {"UTC": "Z", "GMT": "Z"}
+"""Other names stand for several zones: the clock is then the host's own, as in any stamp without a zone."""
 
 
 def _headed(found: re.Match[str], text: str, seen: Instant, zone: tzinfo | None) -> Line:

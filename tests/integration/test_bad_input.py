@@ -103,7 +103,7 @@ def test_through_the_worker(kafka, prefix, tmp_path):
     for letter in letters:
         number = next(n for n, (*_, value) in enumerate(BAD) if value == letter.value)
         _check(letter, world, number, sent.at)
-    assert {labels["reason"]: count for labels, count in dead} == Counter(reason for _, reason, _ in BAD)
+    assert Counter({labels["reason"]: count for labels, count in dead}) == Counter(reason for _, reason, _ in BAD)
     results = Counter()
     for labels, count in records:
         results[labels["result"]] += count

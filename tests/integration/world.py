@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from service.demo.broker_servers import free_port
@@ -205,10 +205,12 @@ class World:
             return await reader.news()
 
     async def documents(self, topic: str = "correlated") -> dict[str, list[dict[str, Any]]]:
-        """By key, the records in their order."""
+        """By key, the records in their order; of the gaps topic the gaps, without the conditions."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for record in await self.read(topic):
-            found[record.key.decode()].append(json.loads(record.value))
+            document = json.loads(record.value)
+            if "condition_id" not in document:
+                found[record.key.decode()].append(document)
         return found
 
 
@@ -228,9 +230,13 @@ class Reader:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Where each partition ends now."""
+        return dict(await self._consumer.end_offsets(self._consumer.assignment()))
+
     async def news(self) -> list[Any]:
         """What came since it was last asked for."""
-        ends, found = await self._consumer.end_offsets(self._consumer.assignment()), []
+        ends, found = await self.ends(), []
         while [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]:
             for records in (await self._consumer.getmany(timeout_ms=200)).values():
                 found += records

@@ -29,7 +29,9 @@ instants = st.one_of(
 )
 recipients = st.lists(st.sampled_from(ADDRESSES), max_size=3).map(tuple)
 mail_ids = st.builds("{}@{}".format, st.sampled_from(SUBMISSIONS), st.sampled_from((BEGIN // 1000, 0, -5, "x", "")))
-sightings = st.builds(Sighting, seen=instants, where=st.sampled_from(("a/0/1", "a/0/2", "b/1/1", "")))
+# A record without a time is counted as now by ingest; one from years ago is a row that is dropped at once (rule 6).
+stamps = instants.filter(lambda at: at > BEGIN - 3_600_000)
+sightings = st.builds(Sighting, seen=stamps, where=st.sampled_from(("a/0/1", "a/0/2", "b/1/1", "")))
 
 _BY_NAME = {
     "at": instants,

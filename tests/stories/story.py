@@ -188,6 +188,10 @@ class Story:
             Source.SMTP, text.nodemailer(self._now, mail.message_id, mail.sender, mail.recipients, response)
         )
 
+    def program_said(self, message: str) -> Story:
+        """A line of a program that is no mail server."""
+        return self._read(Source.SMTP, f"{self._stamp()} app-1 shop[7]: {message}".encode())
+
     def line(self, mail: Mail, service: str, message: str) -> Story:
         line = text.postfix(self._now, mail.host, service, f"{mail.queue_id}: {message}", zone=self.zone)
         return self._read(Source.SMTP, line)
@@ -221,12 +225,12 @@ class Story:
         }
         return self.event(mail, "Bounce", payload, **how)
 
-    def complaint(self, mail: Mail, *, subtype: str | None = None, feedback: str = "abuse", **how: Any) -> Story:
+    def complaint(self, mail: Mail, *to: str, subtype: str | None = None, feedback: str = "abuse", **how: Any) -> Story:
         payload = {
             "timestamp": self._stamp(),
             "complaintSubType": subtype,
             "complaintFeedbackType": feedback,
-            "complainedRecipients": [{"emailAddress": recipient} for recipient in mail.recipients],
+            "complainedRecipients": [{"emailAddress": recipient} for recipient in to or mail.recipients],
         }
         return self.event(mail, "Complaint", payload, **how)
 

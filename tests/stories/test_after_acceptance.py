@@ -79,6 +79,16 @@ def test_not_spam_is_no_complaint(story):
     assert story.outcome(mail) == "delivered"
 
 
+def test_who_says_that_it_is_no_spam_has_the_mail(story):
+    """The Delivery event was lost; and it is said who said it, so of several recipients he alone has it."""
+    mail = story.mail(ANN, BOB)
+    story.at("1s").accepted(mail).at("2s").send(mail).at("60s").complaint(mail, ANN, feedback="not-spam")
+    story.watermark("20h")
+    assert story.outcomes(mail) == {ANN: "delivered", BOB: "pending"}
+    assert story.gaps(mail) == [f"sent_then_silent {BOB}: open"]
+    assert "not_spam" in [entry["fact"] for entry in story.document(mail)["trail"]]
+
+
 def test_events_before_the_log_line(story):
     """SES's event can be here before the log was shipped (GOV.UK Notify retries five times for it)."""
     mail = story.mail()
@@ -176,6 +186,8 @@ def test_a_bounce_by_the_name_of_a_forwarded_address(story):
     story.at("1s").accepted(mail).at("2s").send(mail).at("5s").delivery(mail, ANN)
     story.at("7s").bounce(mail, "Permanent/General", "bob@new.example").watermark("20h")
     assert story.outcomes(mail) == {ANN: "delivered", BOB: "bounced"}
+    (detail,) = [who["detail"] for who in story.document(mail)["recipients"] if who["address"] == BOB]
+    assert detail["diagnostic"].startswith("bob@new.example")
 
 
 def test_events_alone_serve_a_sender_by_the_api(tell):

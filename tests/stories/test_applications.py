@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from service.facts import Source
@@ -79,6 +81,36 @@ def test_two_servers_pass_the_mail_on_before_ses_takes_it(story):
     story.at("1s").submitted(mail).at("2s").accepted(mail).removed(mail).at("3s").send(mail).delivery(mail)
     story.watermark("20h")
     assert story.announced() == []
+
+
+SMTPLIB = "smtplib.SMTPDataError: (554, b'Message rejected: Email address is not verified.')"
+
+
+def test_a_refusal_that_names_nobody_is_a_gap_at_once(story):
+    story.at("0s").program_said(SMTPLIB)
+    assert story.announced() == ["opened unverified_identity"]
+    (document,) = story.told().documents.values()
+    assert document["recipients"] == []
+    story.watermark("20h")
+    assert len(story.announced()) == 1
+
+
+def test_an_acceptance_that_names_nobody_is_enough(story):
+    mail = story.mail()
+    story.taken(mail).at("1s").mailer_said(replace(mail, recipients=[]), f"250 Ok {mail.ses_id}")
+    story.at("2s").send(mail).delivery(mail).watermark("20h")
+    assert story.announced() == []
+    assert story.unpublished(mail)
+
+
+def test_a_retry_is_taken_after_a_refusal_that_named_nobody(story):
+    mail = story.mail()
+    nobody = replace(mail, recipients=[])
+    story.at("0s").mailer_said(nobody, "454 Throttling failure: Maximum sending rate exceeded.").watermark("20m")
+    assert story.announced() == ["opened rate_exceeded"]
+    story.at("30m").taken(mail).mailer_said(nobody, f"250 Ok {mail.ses_id}").at("31m").send(mail).delivery(mail)
+    story.watermark("20h")
+    assert story.announced()[1:] == ["resolved rate_exceeded: accepted"]
 
 
 def test_without_sess_events_a_message_id_alone_says_nothing(tell):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
+from service.correlate import Correlator
+from service.documents import Documents
 from service.facts import Source
 from tests.stories.story import UNVERIFIED
+from tests.stories.world import Store
 
 ANN, BOB = "ann@gmail.com", "bob@example.org"
 
@@ -79,3 +84,23 @@ def test_without_events_acceptance_is_counted_at_once(tell):
     mail = story.mail()
     story.at("0s").submitted(mail).at("1s").accepted(mail).removed(mail)
     assert _counted(story, "accepted") == {("default",): 1}
+
+
+def test_a_mail_that_its_application_logs_too_is_one_submission(story):
+    mail = story.mail()
+    story.at("0s").mailer_said(mail).submitted(mail).at("1s").accepted(mail).removed(mail)
+    story.at("2s").send(mail).at("3s").delivery(mail).watermark("20h")
+    assert sum(_counted(story, "submissions").values()) == 1
+    assert sum(_counted(story, "accepted").values()) == 1
+
+
+def test_history_pages_nobody(story):
+    """Rule 21: its gaps are published, marked as old news, and are in no metric that an alert watches."""
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").refused(mail, why=UNVERIFIED)
+    correlator = Correlator(Store(), story.policy, Documents(historic=True), story.sources)
+    correlator.take(story.log)
+    said = correlator.drain()
+    assert [json.loads(gap.value)["historic"] for gap in said.gaps] == [True]
+    assert correlator.ruling.open_gaps == {}
+    assert not [key for key in said.tally.counts if key[0] == "gaps_opened"]

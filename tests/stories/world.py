@@ -33,6 +33,8 @@ _CORRELATED = msgspec.json.Decoder(Correlated).decode
 _GAP = msgspec.json.Decoder(GapRecord).decode
 _CONDITION = msgspec.json.Decoder(ConditionRecord).decode
 _MANY_ROUNDS = 20
+FEW_ROWS = 100
+"""Gauges are compared with every row; where there are many, that would take longer than the story."""
 _FIRST_SECOND = re.compile(r"@\d{10}\b")
 
 
@@ -114,7 +116,8 @@ class World:
         assert said.failures == []
         self.counts += said.tally.counts
         self.timings += said.tally.timings
-        _gauges_are_right(correlator)
+        if len(correlator.store) < FEW_ROWS:
+            _gauges_are_right(correlator)
         for key, revision, value in said.correlated:
             document = json.loads(value)
             assert _CORRELATED(value).revision == revision

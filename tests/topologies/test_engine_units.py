@@ -15,7 +15,7 @@ from topologies.engine.restore import apply
 from topologies.engine.sender import Record, Sender, check_size
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
-from topologies.engine.watchdog import Still
+from topologies.engine.watchdog import Still, Watchdog
 
 HERE = TP("facts", 0)
 ELSEWHERE = TP("facts", 1)
@@ -163,6 +163,23 @@ class TestStill:
         still.look({HERE: 1}, now=0)
         still.look({}, now=5)
         assert not still.look({HERE: 1}, now=12)
+
+
+class TestComplaint:
+    """What `/healthz` says of an app before the watchdog ends it."""
+
+    async def test_records_wait_and_nothing_moves(self):
+        watchdog, now = Watchdog(SimpleNamespace(engine=SETTINGS)), asyncio.get_running_loop().time()
+        assert watchdog.complaint() == ""
+        watchdog._lagging.look({HERE: 7}, now - SETTINGS.watchdog_after + 100)
+        assert watchdog.complaint() == f"records wait and no position moves, for {SETTINGS.watchdog_after - 100:.0f} s"
+        watchdog._lagging.look({HERE: 8}, now)
+        assert watchdog.complaint() == ""
+
+    async def test_it_never_becomes_ready(self):
+        watchdog, now = Watchdog(SimpleNamespace(engine=SETTINGS)), asyncio.get_running_loop().time()
+        watchdog._waiting.look({"ready": 0}, now - SETTINGS.watchdog_after)
+        assert watchdog.complaint().startswith("not ready, for ")
 
 
 class TestPreflight:

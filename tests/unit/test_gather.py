@@ -116,3 +116,40 @@ def test_what_names_tell_each_other_is_kept_like_what_was_read(gathered):
     fact = Closed(NOW, floating=False, how="removed")
     gathered.add(b"Q:mx1/1", fact, sighting)
     assert gathered.take(b"Q:mx1/1") == [(fact, sighting)]
+
+
+# -- files that name no host -----------------------------------------------------------------------------------------
+
+
+def exim(number: int, stamp: str, text: str) -> str:
+    return f"2026-11-24 {stamp} 1rjIZ{number:x}-0005MB-00 {text}\n"
+
+
+def took(number: int, stamp: str) -> str:
+    ses_id = f"0102{CLOCK:012x}-76b6ee63-ad84-420f-8c29-90e5441037{number:02x}-000000"
+    host = "H=email-smtp.eu-west-1.amazonaws.com [203.0.113.9]"
+    return exim(number, stamp, f'=> a@b.example R=ses T=smtp {host} C="250 Ok {ses_id}"')
+
+
+def test_a_file_that_names_no_host_has_a_clock_of_its_own(tmp_path, gathered):
+    """Exim's main logs of two machines, one of them five hours behind UTC."""
+    (tmp_path / "a").write_text(took(1, "03:00:00") + exim(2, "03:00:00", "Completed"))
+    (tmp_path / "b").write_text(exim(3, "08:00:00", "Completed"))
+    gathered.read_smtp(str(tmp_path / "a"), NOW)
+    gathered.read_smtp(str(tmp_path / "b"), NOW)
+    assert sightings(gathered, b"Q:-/1rjIZ2-0005MB-00")[0][0] == NOW
+    assert sightings(gathered, b"Q:-/1rjIZ3-0005MB-00")[0][0] == NOW
+
+
+def test_lines_without_a_stamp_are_dated_by_their_neighbours_and_teach_no_clock(tmp_path, gathered):
+    def printed(hours: int) -> str:
+        return (
+            f"reply: b'250 Ok 0102{CLOCK + hours * HOUR:012x}-76b6ee63-ad84-420f-8c29-90e5441037{hours:02x}-000000'\n"
+        )
+
+    refused = "smtplib.SMTPDataError: (554, b'Message rejected: Email address is not verified.')\n"
+    path = written(tmp_path, printed(0) + printed(5) + refused)
+    gathered.read_smtp(path, NOW)
+    (name,) = gathered.names(b"Q:")
+    assert sightings(gathered, name)[0][0] == CLOCK + 5 * HOUR
+    assert sorted(gathered.take(name)[0][1].seen for name in gathered.names(b"S:")) == [CLOCK, CLOCK + 5 * HOUR]

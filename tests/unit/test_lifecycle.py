@@ -67,8 +67,11 @@ def test_a_suppressed_mail_was_never_sent(subtype):
     assert signal(Complained(0, (), subtype, "")) is Signal.SUPPRESSED
 
 
+def test_who_calls_a_mail_no_spam_has_it():
+    assert signal(Complained(0, (), "", "not-spam")) is Signal.ENGAGED
+
+
 def test_what_says_nothing_of_a_recipient_changes_nothing():
-    assert signal(Complained(0, (), "", "not-spam")) is None
     assert signal(OtherEvent(0, "Levitation")) is None
     assert signal(Described(0, "", (), "", "", "", "", "", ())) is None
     assert signal(Engaged(0, "click")) is Signal.ENGAGED

@@ -27,6 +27,7 @@ QID = "4A1B2C3D4E"
 ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
 ODD_ID = "EXAMPLE0a1b2c3d4-55667788-aaaa-bbbb-cccc-ddddeeeeffff-000000"
 SES = "email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587"
+ALIAS = "smtp.corp.example[192.0.2.10]:587"
 MX = "mx.mail.example[192.0.2.99]:25"
 FILTER = "127.0.0.1[127.0.0.1]:10024"
 ANN = "ann@shop.example"
@@ -212,7 +213,10 @@ def test_a_local_part_may_hold_nearly_anything(local: str) -> None:
         ("smtp-out.shop.example[10.0.0.4]:25", "250 Ok", Unconfirmed(AT, False, (ANN,), "250 Ok")),
         (SES, "250 Ok", Unconfirmed(AT, False, (ANN,), "250 Ok")),
         (SES, "250 Ok something something", Unconfirmed(AT, False, (ANN,), "250 Ok something something")),
-        (MX, f"250 Ok {ID}", accepted(region="")),
+        (MX, f"250 Ok {ID}", elsewhere("mx.mail.example")),
+        (ALIAS, f"250 Ok {ID}", accepted(region="")),
+        (ALIAS, f"250 Ok {ODD_ID}", elsewhere("smtp.corp.example")),
+        (ALIAS, "250 Ok", elsewhere("smtp.corp.example")),
         (MX, f"250 Ok {ODD_ID}", elsewhere("mx.mail.example")),
         (MX, "250 2.0.0 Ok: queued as 5A1B2C3D4E", elsewhere("mx.mail.example")),
         (FILTER, "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 5A1B2C3D4E",
@@ -245,7 +249,10 @@ def test_optional_fields(more: str) -> None:
         (FILTER, "host 127.0.0.1[127.0.0.1] said: 451 4.3.0 No", Cause.SES_UNAVAILABLE),
         ("10.0.0.4[10.0.0.4]:25", "host 10.0.0.4[10.0.0.4] said: 454 Throttling failure: Daily message quota exceeded.",
          Cause.QUOTA_EXCEEDED),
-        (MX, "host email-smtp.eu-west-1.amazonaws.com[192.0.2.10] said: 554 Access denied", Cause.ACCESS_DENIED),
+        (ALIAS, "host smtp.corp.example[192.0.2.10] said: 554 Message rejected: Email address is not verified. The "
+         "following identities failed the check in region EU-WEST-1: ann@shop.example", Cause.UNVERIFIED_IDENTITY),
+        ("none", "Host or domain name not found. Name service error for name=email-smtp.eu-west-1.amazonaws.com "
+         "type=AAAA: Host not found, try again", Cause.UNREACHABLE),
     ],
 )  # fmt: skip
 def test_what_did_not_reach_ses_says_why(relay: str, text: str, cause: Cause) -> None:
@@ -284,6 +291,37 @@ def test_an_unreachable_server_that_is_not_ses_is_elsewhere_though_no_relay_is_n
     assert facts_of("postfix/smtp", delivery("none", "deferred", text)) == [
         Elsewhere(AT, False, (ANN,), "mx.mail.example")
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ("sent", f"250 Ok {ID}"),
+        ("deferred", "host mx.mail.example[192.0.2.99] said: 454 Throttling failure: Daily message quota exceeded."),
+        (
+            "bounced",
+            "host mx.mail.example[192.0.2.99] said: 554 Access denied: User `email-smtp.eu-west-1.amazonaws.com'",
+        ),
+        (
+            "bounced",
+            f"host mx.mail.example[192.0.2.99] said: 554 host {SES[:-4]} said: 535 Account not subscribed to SES",
+        ),
+    ],
+)
+def test_a_recipient_s_own_server_cannot_speak_for_ses(status: str, text: str) -> None:
+    """Rule 28: whoever has a mail sent to a server of his own must not write acceptances, or page anybody."""
+    assert facts_of("postfix/smtp", delivery(MX, status, text)) == [elsewhere("mx.mail.example")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Host or domain name not found. Name service error for name=nowhere.example type=MX: Host not found",
+        "unable to look up host nowhere.example: Name or service not known",
+    ],
+)
+def test_a_name_that_is_not_found_and_not_ses_s_is_elsewhere(text: str) -> None:
+    assert facts_of("postfix/smtp", delivery("none", "bounced", text)) == [elsewhere("nowhere.example")]
 
 
 def test_a_local_agent_cannot_say_that_ses_accepted() -> None:

@@ -41,3 +41,9 @@ def test_its_policy_allows_its_own_script_and_no_other():
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page())[1]
     assert "default-src 'none'" in policy
     assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]+'", policy)
+
+
+def test_what_turns_the_writing_around_is_shown_by_its_number():
+    text = page(sender="a\u202eelpmaxe.b\u2066@x.example")
+    assert "a[U+202E]elpmaxe.b[U+2066]@x.example" in text
+    assert "\u202e" not in text

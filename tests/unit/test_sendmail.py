@@ -309,3 +309,47 @@ def test_an_address_or_a_reply_cannot_pass_itself_off_as_the_rest_of_the_line() 
 )
 def test_hostile_lines_are_read_in_one_pass(nasty: str) -> None:
     parsed(f"{QID}: {nasty}")
+
+
+@pytest.mark.parametrize(
+    ("mailer", "stat", "kind"),
+    [
+        ("relay", f"Sent (Ok {ID})", Accepted),
+        ("esmtp", f"Sent (Ok {ID})", Elsewhere),
+        ("relay", "Deferred: 454 Throttling failure: Maximum sending rate exceeded.", Deferred),
+        ("esmtp", "Deferred: 454 Throttling failure: Maximum sending rate exceeded.", Elsewhere),
+        ("relay", "Deferred: 451 4.7.1 Greylisted", Elsewhere),
+    ],
+)
+def test_the_smart_host_may_be_ses_under_another_name(mailer: str, stat: str, kind: type) -> None:
+    """An alias of the endpoint; the mailer `esmtp` goes where the recipient's DNS leads, and proves nothing."""
+    text = (
+        f"42ABx01p012345: to=<ann@shop.example>, delay=00:00:02, xdelay=00:00:02, mailer={mailer}, pri=120300, "
+        f"relay=smtp.corp.example. [192.0.2.10], dsn=2.0.0, stat={stat}"
+    )
+    facts = parse_sendmail(Line(AT, False, "mx1", "sm-mta", text), frozenset())
+    assert facts is not None
+    assert isinstance(facts[0][1], kind)
+
+
+@pytest.mark.parametrize("more", ["tls_verify=OK, pri=120300", "pri=120300, ntries=2", "verify=NOT, tls=x, pri=1"])
+def test_fields_that_a_version_adds(more: str) -> None:
+    text = (
+        f"42ABx01p012345: to=<ann@shop.example>,<bob@shop.example>..., delay=00:00:02, xdelay=00:00:02, mailer=relay, "
+        f"{more}, relay=email-smtp.eu-west-1.amazonaws.com. [192.0.2.10], dsn=2.0.0, stat=Sent (Ok {ID})"
+    )
+    facts = parse_sendmail(Line(AT, False, "mx1", "sm-mta", text), frozenset())
+    assert facts is not None
+    assert isinstance(facts[0][1], Accepted)
+    assert facts[0][1].recipients == ("ann@shop.example", "bob@shop.example")
+
+
+def test_an_authentication_that_failed_for_now() -> None:
+    text = (
+        "42ABx01p012345: to=<ann@shop.example>, delay=00:00:02, xdelay=00:00:02, mailer=relay, pri=120300, "
+        "relay=email-smtp.eu-west-1.amazonaws.com., dsn=4.7.1, stat=Deferred: Temporary AUTH failure"
+    )
+    facts = parse_sendmail(Line(AT, False, "mx1", "sm-mta", text), frozenset())
+    assert facts is not None
+    assert isinstance(facts[0][1], Deferred)
+    assert facts[0][1].cause is Cause.AUTH_FAILED

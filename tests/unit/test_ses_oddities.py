@@ -300,3 +300,26 @@ def test_both_notifications_of_one_bounce_are_one_fact() -> None:
 @pytest.mark.parametrize("also", [{"id": "1", "ttl": 5}, {"estado": "x", "Type": "Notification"}, {"@timestamp": 1.0}])
 def test_what_others_add_to_an_event_changes_nothing(also: dict[str, Any]) -> None:
     assert facts({**also, **SEND}) == [PLAIN[0].facts[0][1], Sent(PLAIN[0].facts[1][1].at)]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ann@client.example (Ann)", ["ann@client.example"]),
+        ("'ann@client.example'", ["ann@client.example"]),
+        ("ann@client.example, Bob <bob@client.example>", ["ann@client.example", "bob@client.example"]),
+        ("Lee, Ann <ann@client.example>", ["ann@client.example"]),
+        ("an,n@client.example", ["an,n@client.example"]),
+    ],
+)
+def test_destinations_that_hold_more_than_an_address(written: str, meant: list[str]) -> None:
+    (described,) = [fact for fact in facts(event(destination=[written])) if isinstance(fact, Described)]
+    assert described.recipients == tuple(meant)
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_what_api_gateway_hands_a_lambda(encoded: bool) -> None:  # noqa: FBT001
+    body = json.dumps(SEND)
+    request = {"body": base64.b64encode(body.encode()).decode() if encoded else body, "isBase64Encoded": encoded}
+    assert parse(request | {"httpMethod": "POST", "headers": {}}) == PLAIN
+    assert parse({"body": "no base64!", "isBase64Encoded": True})[1] is not None

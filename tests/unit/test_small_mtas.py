@@ -107,7 +107,44 @@ def test_haraka_names_no_recipient_of_what_ses_took(
     floating: bool,  # noqa: FBT001
 ) -> None:
     fact = Accepted(at, floating, (), ID, f"{host}/{UUID}", "eu-west-1")
-    assert facts_of(header + delivered()) == [(S, fact)]
+    name = f"Q:{host}/{UUID}".encode()
+    assert facts_of(header + delivered()) == [(name, fact), (S, fact), (name, Closed(at, floating, "removed"))]
+    assert facts_of(header + delivered().replace("rcpts=1/0/0", "rcpts=1/0/1")) == [(S, fact)], (
+        "one of them was refused"
+    )
+
+
+def test_haraka_put_it_off_and_sent_it_later() -> None:
+    name = f"Q:-/{UUID}".encode()
+    reply = "454 Throttling failure: Maximum sending rate exceeded."
+    assert facts_of(f"{HARAKA}recipient <ann@shop.example> deferred: {reply}") == [
+        (name, Deferred(AT, False, ("ann@shop.example",), Cause.RATE_EXCEEDED, reply))
+    ]
+
+
+def test_haraka_in_json() -> None:
+    name = f"Q:-/{UUID}".encode()
+    entry = {"level": "NOTICE", "uuid": UUID, "source": "outbound"}
+    fields = {"file": "a_1", "domain": "shop.example", "host": SES, "ip": "192.0.2.10", "port": 587, "mode": "SMTP"}
+    sent = entry | {
+        "message": "delivered",
+        **fields,
+        "response": f"Ok {ID}",
+        "delay": 0.5,
+        "fails": 0,
+        "rcpts": "1/0/0",
+    }
+    fact = Accepted(AT, False, (), ID, f"-/{UUID}", "eu-west-1")
+    assert facts_of(orjson.dumps(sent).decode()) == [(name, fact), (S, fact), (name, Closed(AT, False, "removed"))]
+    reply = "554 Message rejected: Email address is not verified."
+    refused = entry | {
+        "message": f"recipient <ann@shop.example> rejected: {reply}",
+        "timestamp": "2024-03-05T12:00:00Z",
+    }
+    assert facts_of(orjson.dumps(refused).decode()) == [
+        (name, Refused(AT, False, ("ann@shop.example",), Cause.UNVERIFIED_IDENTITY, reply))
+    ]
+    assert facts_of(orjson.dumps(entry | {"message": "loading", "uuid": "x y"}).decode()) == []
 
 
 def test_haraka_without_an_id() -> None:
@@ -138,7 +175,7 @@ def test_haraka_refused_for_good() -> None:
         delivered("mx.mail.example", "192.0.2.99", f"Ok {ODD_ID}"),
         f'[NOTICE] [{UUID}] [core] recipient <a@b> code=OK msg="" sender="{delivered()}"',
         f"[INFO] [{UUID}] [outbound] Temp failing x for 64 seconds: Upstream error: 454 Throttling failure: Daily",
-        f"{HARAKA}recipient <a@b> deferred: 454 Throttling failure: Maximum sending rate exceeded.",
+        f"{HARAKA}recipient <a@b> deferred: 450 4.2.1 Mailbox busy",
         f"{HARAKA}recipient <a@b> rejected: 550 5.1.1 No such user",
         f"[INFO] [{UUID}] [outbound] bouncing mail: 550 5.7.1 No",
         "[NOTICE] [-] [core] Server is now ready",

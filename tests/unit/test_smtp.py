@@ -155,7 +155,7 @@ def test_what_is_no_mail_is_counted(record: str, ignored: int) -> None:
     [
         (b"x" * (LIMIT + 1), Reason.TOO_LARGE),
         (b'{"message": "cut o', Reason.BAD_JSON),
-        (b"{not json}", Reason.BAD_JSON),
+        (b"{mail not json}", Reason.BAD_JSON),
         (b'[{"message": ]', Reason.BAD_JSON),
         (gzip.compress(LINE.encode())[:-1], Reason.NOT_TEXT),
         (gzip.compress(b" " * (8 << 20)), Reason.TOO_LARGE),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.parsing.instants import is_believable
+from service.parsing.instants import instant, is_believable
 from service.parsing.months import month_of
+from service.parsing.smtp import parse_not_later
 from service.parsing.syslog import parse_line, stamp_of
 
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -213,3 +214,19 @@ def test_without_a_zone_the_year_is_found_half_a_year_around(moment, days):
 def test_anything_that_looks_like_a_stamp_is_survived(text, seen, zone):
     found = stamp_of(text, seen, zone)
     assert found is None or is_believable(found.at)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("Mar 10 10:00:00", "2026-03-10T10:00:00Z"),
+        ("Dec 31 23:59:59", "2025-12-31T23:59:59Z"),
+        ("Nov 24 20:00:00", "2026-11-24T20:00:00Z"),  # nine hours east, or a clock that is fast
+        ("Nov 26 12:00:00", "2025-11-26T12:00:00Z"),
+    ],
+)
+def test_a_log_does_not_speak_of_the_future(stamp, at):
+    now = instant("2026-11-24T11:00:00Z")
+    line = f"{stamp} mx1 postfix/smtp[1]: AB12345678: to=<a@b.example>, relay=none, status=deferred (connect timed out)"
+    parsed, _ = parse_not_later(line.encode(), now, now)
+    assert {fact.at for _, fact in parsed.facts} == {instant(at)}

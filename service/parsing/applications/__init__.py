@@ -7,13 +7,14 @@ only in the shape in which a mail client makes it (rule 28): what merely quotes 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from service.parsing.applications.accepted import accepted
 from service.parsing.applications.api import api_error
-from service.parsing.applications.entries import said_by_fields
+from service.parsing.applications.entries import is_own, said_by_fields
 from service.parsing.applications.faults import faulty
 from service.parsing.applications.fields import Field, document_fields, plain
 from service.parsing.applications.printed import is_printed, printed
@@ -49,9 +50,22 @@ def said_by_line(line: Line) -> Facts:
 
 
 def said_by_document(document: dict[str, Any], line: Line) -> Facts:
-    """The facts in a structured entry; `line` says when and where it was made, and is without a message."""
-    said = said_by_fields(document_fields(document), _read)
-    return facts_of(said, _placed(line)) if said else []
+    """The facts in a structured entry; `line` says when and where it was made, and what its text is."""
+    fields = document_fields(document)
+    said = said_by_fields(fields, _read)
+    if said is None and may_concern_mail(line.message):
+        said = _said(line)
+        said = said if said and is_own(said, fields, line.message) else None
+    return facts_of(replace(said, essence=_essence(document)), _placed(line)) if said else []
+
+
+# What shippers say of themselves may differ when they say an entry again.
+_OF_SHIPPERS: Final = frozenset("@metadata agent ecs input offset log_offset kubernetes docker container _p".split())  # noqa: SIM905
+
+
+def _essence(document: dict[str, Any]) -> str:
+    """What tells an entry from others of the same words: each of its fields, its stamp above all."""
+    return repr([(key, value) for key, value in document.items() if key not in _OF_SHIPPERS])
 
 
 def entry_of(document: dict[str, Any]) -> dict[str, Any]:
@@ -68,10 +82,24 @@ def _said(line: Line) -> Said | None:
     if quotes(line.program + ": "):
         return None
     if said := _read(line.message):
-        return said
+        return replace(said, essence=said.essence + _own_stamp(line))
     if line.program and (not line.host or _is_level(line.host)):
         return _read(f"{line.program}: {line.message}")
     return None
+
+
+# A trace that tells of the same mail follows where an exception is named, and has no stamp or a later one.
+_EXCEPTION: Final = re.compile(r"[a-z]Error\b|Exception\b|\braised?\b|Traceback").search
+_FRACTION: Final = re.compile(r"\d\d:\d\d:\d\d([.,]\d{3,9})").search
+_STAMPED: Final = 64
+
+
+def _own_stamp(line: Line) -> str:
+    """What of its stamp tells a line from others of the same second; nothing where only a shipper dated it."""
+    if _EXCEPTION(line.message):
+        return ""
+    found = _FRACTION(line.message[:_STAMPED])
+    return found[1] if found else str(line.at) if _is_level(line.host) else ""
 
 
 def _placed(line: Line) -> Line:

@@ -39,6 +39,10 @@ _BOTO: Final = re.compile(
 _RUBY: Final = re.compile(r"Aws::SES(?:V2)?::Errors::(\w{1,80})(?:: | \()").search
 _PHP: Final = re.compile(rf"Error executing \"(?:{_SENDS})\" on ").search
 _PHP_CODE: Final = re.compile(r"\b([A-Z]\w{2,80}) \((?:client|server)\): ").search
+# The code comes some lines later, which may be records of their own.
+_GOES_ON: Final = re.compile(r"response:(?:\s{1,8}<ErrorResponse\b[^<>]{0,200}>?|\s{0,8}\{[^{}]{0,400}\}?)?\s*$").search
+_LARAVEL: Final = re.compile(r"Request to AWS SES(?: V2)? API failed\. Reason: ").search
+_SYMFONY: Final = re.compile(r"Unable to send an email: (.{1,2000}?) \(code (\w{1,80})\)").search
 _GO: Final = re.compile(rf"operation error SES(?:v2)?: (?:{_SENDS}), ", re.IGNORECASE).search
 _GO_CODE: Final = re.compile(r"(?:^|, )(?:api error )?(?!RequestID)([A-Z]\w{2,80}): ").search
 _GO_STATUS: Final = re.compile(r"StatusCode: (\d{1,3})").search
@@ -47,10 +51,11 @@ _JAVA: Final = re.compile(
 ).search
 _JAVA_CODE: Final = re.compile(r"Error Code: (\w{1,80})").search
 _DOTNET: Final = re.compile(r"Amazon\.SimpleEmail(?:V2)?\.(?:Model\.)?(\w{1,80}Exception): ").search
-_ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60}): ")
+_ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})(?: \((?:client|server)\))?: ")
 _THROWN: Final = re.compile(r"([\w.$]{1,200}Exception): ").search
 _TAIL: Final = re.compile(
-    r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|[\r\n]|\\n| \(Service: |\sstatus code: \d| - <|\s\{\s|\"\s*$|'\)\s*$"
+    r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|[\r\n]|\\n| \(Service: |\sstatus code: \d"
+    r"| -(?: [<{]|\s*$)|\s\{\s|\"\s*$|'\)\s*$"
 ).search
 _LONGEST: Final = 16_000
 
@@ -86,7 +91,24 @@ def _php(text: str) -> Said | None:
     code = _PHP_CODE(text, found.end())
     if code:
         return _said(text, found.start(), code[1], text[code.end() :])
-    return _fault(text, found.start(), text[found.end() :])
+    return None if _GOES_ON(text, found.end()) else _fault(text, found.start(), text[found.end() :])
+
+
+def _laravel(text: str) -> Said | None:
+    """Laravel's transport gives SES's message without its code."""
+    found = _LARAVEL(text)
+    return _said(text, found.start(), "", _ENTRY_GOES_ON.sub("", text[found.end() :]).rstrip(".")) if found else None
+
+
+_ENTRY_GOES_ON: Final = re.compile(r" (?:\{\"|\[\] ?\[\]|\[\]).*$", re.DOTALL)  # Monolog's context
+
+
+def _symfony(text: str) -> Said | None:
+    """Symfony's bridges to other providers say it too, with codes that are not SES's."""
+    found = _SYMFONY(text)
+    if not found or not (api_code(found[2]) in API_CODES or OWN_WORDS(found[1])):
+        return None
+    return _said(text, found.start(), found[2] if api_code(found[2]) in API_CODES else "", found[1])
 
 
 def _go(text: str) -> Said | None:
@@ -125,7 +147,9 @@ def _by_code(text: str) -> Said | None:
     return None
 
 
-_READERS: Final[tuple[Callable[[str], Said | None], ...]] = (_boto, _ruby, _php, _go, _java, _dotnet, _by_code)
+_READERS: Final[tuple[Callable[[str], Said | None], ...]] = (
+    *(_boto, _ruby, _php, _laravel, _symfony, _go, _java, _dotnet, _by_code),
+)
 
 
 def _said(text: str, start: int, code: str, message: str, status: int = 0) -> Said | None:

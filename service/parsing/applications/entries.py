@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from service.facts import Cause
 from service.parsing.applications.api import OWN_CODES, OWN_WORDS
-from service.parsing.applications.faults import NODEMAILER
+from service.parsing.applications.faults import NODEMAILER, nodemailer
 from service.parsing.applications.fields import (
     ACCEPTED,
+    BULK_FAILURE,
     CODES,
     MESSAGE_IDS,
     RECIPIENTS,
@@ -66,18 +67,19 @@ def said_by_fields(fields: list[Field], read: Reader, *, meant: bool = True) -> 
     if any(text in _EVENT_TYPES for text in texts(fields, _EVENTS.__contains__)):
         return None
     message_id = first(own_message_id(text) for text in texts(fields, lambda name: name.endswith(MESSAGE_IDS)))
-    refused = _refused(fields, message_id)
+    refused, bulk = _refused(fields, message_id), _bulk(fields)
     attempts = _accepted(fields, message_id) if meant else []
-    by_text = None if attempts or refused else _by_text(fields, read, meant=meant)
+    by_text = None if attempts or refused or bulk else _by_text(fields, read, meant=meant)
     if attempts:
-        attempts += _rejected(fields, refused)
+        attempts += bulk or _rejected(fields, refused)
     else:
-        attempts = refused[:1] or list(by_text.attempts if by_text else ()) or _taken_apart(fields)
+        attempts = refused[:1] or bulk or list(by_text.attempts if by_text else ()) or _taken_apart(fields)
     by_text = by_text or Said()
     message_id = message_id or by_text.message_id
     if not attempts and not (message_id and meant and _is_sent(fields)):
         return None
-    to = recipients(fields, ACCEPTED) or recipients(fields, RECIPIENTS) or by_text.recipients
+    refused_to = () if any(attempt.end is End.ACCEPTED for attempt in attempts) else recipients(fields, REJECTED)
+    to = refused_to or recipients(fields, ACCEPTED) or recipients(fields, RECIPIENTS) or by_text.recipients
     filled = tuple(attempt if attempt.recipients else replace(attempt, recipients=to) for attempt in attempts)
     return Said(filled, message_id, sender(fields) or by_text.sender, to, by_text.essence)
 
@@ -88,17 +90,48 @@ def said_by_fields(fields: list[Field], read: Reader, *, meant: bool = True) -> 
 def _accepted(fields: list[Field], message_id: str) -> list[Attempt]:
     """One acceptance an SES id, whichever fields hold it. Without an id, `250 Ok` may answer MAIL FROM as well."""
     found: dict[str, Attempt] = {}
-    receives = _RECEIVING(_telling(fields)) is not None
+    tells = _tells_of_sending(_telling(fields))
     for field in fields:
         is_reply = field.name.endswith(REPLIES)
         text = _reply_text(field.value)
         attempt = reply_attempt(text) if is_reply else None
         if attempt and attempt.end in {End.ACCEPTED, End.UNCONFIRMED}:
             found.setdefault(attempt.ses_id, attempt)
-        elif (ses_id := ses_id_of(text)) and not receives and (field.name == "id" or field.name.endswith(SES_IDS)):
+        elif (ses_id := ses_id_of(text)) and tells and (field.name == "id" or field.name.endswith(SES_IDS)):
             found.setdefault(ses_id, Attempt(End.ACCEPTED, text, ses_id=ses_id))
     unconfirmed = found.pop("", None)
     return list(found.values()) or ([unconfirmed] if unconfirmed and message_id else [])
+
+
+# Whoever handles SES's events, or looks a mail up, names its id as well, and hands nothing over.
+_OF_EVENTS: Final = re.compile(
+    r"\b(?:events?|webhooks?|bounced?|complain\w*|opened|clicked|ignor\w*|duplicates?|not found|look(?:ed)?[- ]?up|"
+    r"feedback|sns|sqs)\b",
+    re.IGNORECASE,
+).search
+# These are said of sending too, but then with the word itself.
+_MAY_BE_OF_EVENTS: Final = re.compile(
+    r"\b(?:delivered|delivery|notifications?|status|updat\w*|track\w*|get|found|open|click)\b", re.IGNORECASE
+).search
+_SENT: Final = re.compile(r"\b(?:sent|sends?|sending)\b", re.IGNORECASE).search
+
+
+def _tells_of_sending(telling: str) -> bool:
+    """Whether an entry with an SES id may tell of the hand-off; it need not say so in words."""
+    if _RECEIVING(telling) or _OF_EVENTS(telling):
+        return False
+    return not _MAY_BE_OF_EVENTS(telling) or _SENT(telling) is not None
+
+
+def _bulk(fields: list[Field]) -> list[Attempt]:
+    """The mails of a bulk call that were refused, each one of its own."""
+    failed = dict.fromkeys(field.value for field in fields if field.name == BULK_FAILURE)
+    known = [(status, why) for status, why in failed if _is_of_ses(api_code(status), why)]
+    return [replace(api_attempt(status, why), entry=f"{number}") for number, (status, why) in enumerate(known, 1)]
+
+
+def _is_of_ses(code: str, message: str) -> bool:
+    return code in OWN_CODES or (code in API_CODES and OWN_WORDS(message) is not None)
 
 
 def _reply_text(value: Any) -> str:
@@ -139,9 +172,25 @@ def _by_text(fields: list[Field], read: Reader, *, meant: bool) -> Said | None:
     for name in TEXTS:
         for text in texts(fields, name.__eq__):
             said = read_lines(text, read)
-            if said and (meant or not any(attempt.end is End.ACCEPTED for attempt in said.attempts)):
+            if said and (meant or not said.accepts) and (name not in _WORDS or is_own(said, fields, text)):
                 return said
     return None
+
+
+_WORDS: Final = frozenset({"message", "msg", "event"})
+_OF_USERS: Final = re.compile(
+    r"receiv|\b(?:forms?|contact|comments?|tickets?|reviews?|chat|search|inputs?|support|posted)\b", re.IGNORECASE
+).search
+
+
+def is_own(said: Said, fields: list[Field], text: str) -> bool:
+    """Whether what `text` says is the entry's own word. Beside another text it may be what a user typed."""
+    others = [other for other in texts(fields, _WORDS.__contains__) if not other.endswith(text)]
+    beside = " ".join(other[:_LONGEST_TELLING] for other in others)
+    if said.attempts and not said.accepts:
+        return not _OF_USERS(beside)
+    about_mail = _SENDING(beside) is not None or _MAIL(beside) is not None
+    return not beside or (about_mail and not _RECEIVING(beside))
 
 
 def read_lines(text: str, read: Reader) -> Said | None:
@@ -179,7 +228,7 @@ def _nodemailer(fields: list[Field]) -> Attempt | None:
     for code in texts(fields, "code".__eq__):
         if code in NODEMAILER:
             message = first(texts(fields, frozenset({"message", "stack"}).__contains__)) or code
-            return fault(message.partition("\n")[0], NODEMAILER[code])
+            return fault(message.partition("\n")[0], nodemailer(code, message))
     return None
 
 

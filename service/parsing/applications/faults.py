@@ -36,7 +36,7 @@ FAULTS: Final[tuple[tuple[re.Pattern[str], Cause | None], ...]] = tuple(
         (r"(?<!\w)SMTP(?:Read)?TimeoutError(?:: |\()", Cause.TIMEOUT),
         # JavaMail
         (r"(?<!\w)(?:MailConnectException|SocketConnectException): ", Cause.UNREACHABLE),
-        (r"MessagingException: (?:Could not connect to|Can't send command to|Got bad greeting from) SMTP host",
+        (r"MessagingException: (?:Could not connect to|Can't send command to|Got bad greeting from|Unknown) SMTP host",
          Cause.UNREACHABLE),
         (r"MessagingException: (?:Could not convert socket to TLS|\[EOF\])", Cause.UNREACHABLE),
         (r"MessagingException: Exception reading response", None),
@@ -56,10 +56,18 @@ NODEMAILER: Final = {
     "ETIMEDOUT": Cause.TIMEOUT,
     "ESOCKET": Cause.UNREACHABLE,
     "EDNS": Cause.UNREACHABLE,
+    "EENVELOPE": Cause.BAD_ADDRESS,
     "ETLS": Cause.UNREACHABLE,
     "EAUTH": Cause.AUTH_FAILED,
     "EPROTOCOL": Cause.OTHER_REFUSAL,
 }
+
+
+def nodemailer(code: str, message: str) -> Cause:
+    """What Nodemailer's code stands for; one of them is for connections that were never made, too."""
+    return Cause.UNREACHABLE if code == "ETIMEDOUT" and "Connection timeout" in message else NODEMAILER[code]
+
+
 _NODEMAILER: Final = re.compile(rf"\bcode: '({'|'.join(NODEMAILER)})'(?=.{{0,400}}\bcommand: ')", re.DOTALL).search
 # What each of all these holds, so that most lines are done with at once.
 _HINTS: Final = ("SMTP", "MailConnect", "SocketConnect", "Messaging", "Connection ", "gomail", "code: '", "amazonaws")
@@ -87,7 +95,7 @@ def faulty(text: str) -> Said | None:
         if found := pattern.search(text):
             return _said(text, found.start(), cause)
     if printed := _NODEMAILER(text):
-        return _said(text, 0, NODEMAILER[printed[1]])
+        return _said(text, 0, nodemailer(printed[1], text))
     if _ENDPOINT(text) and _FAILED(text):
         cause = Cause.AMBIGUOUS if _READ_TIMEOUT(text) else cause_of(_without_trace(text))
         return _said(text, 0, cause) if cause in _WRONG or cause is Cause.AMBIGUOUS else None

@@ -39,13 +39,15 @@ REJECTED: Final = frozenset({"rejected"})
 TEXTS: Final = (
     *("excvalue", "message", "msg", "event", "value", "error", "err", "errormessage", "errmsg", "errorinfo", "reason"),
     *("cause", "detail", "details", "exception", "excinfo", "throwable", "stack", "stacktrace", "errorstack"),
-    *("errorstacktrace", "errorverbose", "log", "shortmessage", "fullmessage"),
+    *("errorstacktrace", "errorverbose", "log", "shortmessage", "fullmessage", "m", "mt"),  # the last are Serilog's
 )
 """Texts in which a library puts a reply or an error, in the order in which they are looked into."""
 CODES: Final = frozenset("code errorcode name type exctype errortype status".split())  # noqa: SIM905 -- words
+BULK_FAILURE: Final = "<bulk failure>"
+"""No field's name: a status and an error that stand side by side."""
 TELLING: Final = frozenset(
     (  # noqa: SIM905 -- words
-        "message msg event action operation type name logger loggername component tnx function status state"
+        "message msg m mt event action operation type name logger loggername component tnx function status state"
     ).split()
 )
 """Where an entry says in words what it is about."""
@@ -82,6 +84,7 @@ def document_fields(document: dict[str, Any]) -> list[Field]:
             own = [Field(plain(key), value) for key, value in islice(each.items(), _MOST_FIELDS)]
             found += own
             found += _exception(own)
+            found += _bulk_failure(own)
             if len(found) > _MOST_FIELDS:
                 return found[:_MOST_FIELDS]
             below += [inner for name, value in own if name not in _NOT_OURS for inner in _objects(value)]
@@ -103,6 +106,13 @@ def _exception(fields: list[Field]) -> Iterator[Field]:
     text = first(known.get(name, "") for name in _CLASS_TEXTS)
     if kind and text and " " not in kind:
         yield Field("excvalue", f"{kind}: {text}")
+
+
+def _bulk_failure(fields: list[Field]) -> Iterator[Field]:
+    """What a bulk call says of one mail: `{"Status": "MESSAGE_REJECTED", "Error": "…"}`."""
+    known = {name: value for name, value in fields if isinstance(value, str)}
+    if "status" in known and "error" in known:
+        yield Field(BULK_FAILURE, (known["status"], known["error"]))
 
 
 def texts(fields: list[Field], is_named: Callable[[str], bool]) -> Iterator[str]:

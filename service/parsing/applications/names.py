@@ -22,7 +22,9 @@ _SES_DOMAIN: Final = re.compile(r"(?:[a-z0-9-]{1,40}\.)?amazonses\.com").fullmat
 # Anonymised ids (`EXAMPLE7c191be45-…-000000`) have the form, if not the digits. SNS and SQS give UUIDs: too short.
 SES_ID: Final = r"[A-Za-z0-9]{12,24}-[A-Za-z0-9]{8}(?:-[A-Za-z0-9]{4}){3}-[A-Za-z0-9]{12}-[0-9]{6}"
 """The form of an SES id, to be built into other patterns."""
-_SES_ID: Final = re.compile(SES_ID).fullmatch
+WRITTEN: Final = rf"<?({SES_ID})(?:@(?:[a-z0-9-]{{1,40}}\.)?amazonses\.com)?>?"
+"""An SES id alone, or as the Message-ID that SES makes of it: `<id@us-west-2.amazonses.com>`."""
+_WRITTEN: Final = re.compile(WRITTEN).fullmatch
 
 
 def own_message_id(text: str) -> str:
@@ -34,8 +36,9 @@ def own_message_id(text: str) -> str:
 
 
 def ses_id_of(text: str) -> str:
-    """The SES id that `text` is, as the API returns it; empty where it is anything else."""
-    return text if _SES_ID(text) else ""
+    """The SES id that `text` is, as the API returns it or Nodemailer writes it; empty where it is anything else."""
+    found = _WRITTEN(text)
+    return found[1] if found else ""
 
 
 def mid_submission(message_id: str) -> str:
@@ -47,7 +50,8 @@ def refusal_submission(host: str, program: str, essence: str, at: Instant) -> st
     """The submission of a refused mail that has no name at all.
 
     An application says the same refusal several times (`Caused by:`, the exception and its log line). `essence` is what
-    tells one mail's from another's, so what one program repeats within a second is one mail.
+    tells one mail's from another's, so what one program repeats within a second is one mail. A structured entry is
+    said once, so all of its fields are of its essence.
     """
     words = f"{program}\0{essence}\0{at // SECOND}".encode(errors="replace")
     return f"{host.lower() or '-'}/app:{blake2b(words, digest_size=8).hexdigest()}"

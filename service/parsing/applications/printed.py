@@ -58,7 +58,7 @@ def printed(text: str) -> Printed | None:
     if not found or quotes(text[: found[0].start()]):
         return None
     before = text[: found[0].start()]
-    if "{" in before or before.rstrip().endswith("("):
+    if "{" in before or before.rstrip(" [").endswith("("):
         return Printed(_pairs(found), introduces(before.partition("{")[0]))
     found, end = _before_foreign(found, len(text))
     return Printed(_pairs(found), introduces(_loose(text, found, end)))

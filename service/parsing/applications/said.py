@@ -56,6 +56,8 @@ class Attempt(msgspec.Struct, frozen=True):
     cause: Cause = Cause.OTHER_REFUSAL
     ses_id: str = ""
     recipients: tuple[str, ...] = ()
+    entry: str = ""
+    """Which of several mails of one call it is about; empty where there is one."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -67,6 +69,11 @@ class Said(msgspec.Struct, frozen=True):
     recipients: tuple[str, ...] = ()
     essence: str = ""
     submission: str = ""
+
+    @property
+    def accepts(self) -> bool:
+        """Whether some of it tells that SES has the mail."""
+        return any(attempt.end in {End.ACCEPTED, End.UNCONFIRMED} for attempt in self.attempts)
 
 
 def reply_attempt(reply: str, recipients: tuple[str, ...] = ()) -> Attempt | None:
@@ -113,19 +120,23 @@ def facts_of(said: Said, line: Line) -> Facts:
         queued = Queued(line.at, line.floating, said.sender, len(said.recipients))
         facts.append((submission_name(submission), queued))
     for attempt in said.attempts:
-        facts += _ended(attempt, submission, said.essence, line)
+        facts += _ended(attempt, submission or _nameless(said, attempt, line), line, named=bool(submission))
     return facts
 
 
-def _ended(attempt: Attempt, submission: str, essence: str, line: Line) -> Facts:
+def _nameless(said: Said, attempt: Attempt, line: Line) -> str:
+    """The submission of a mail without a name: one for all of its attempts, each of which may be for one recipient."""
+    same = [each for each in said.attempts if each.end is not End.ACCEPTED and each.entry == attempt.entry]
+    words = "\0".join(f"{each.reply}\0{' '.join(each.recipients)}" for each in same)
+    return refusal_submission(line.host, line.program, f"{words}\0{said.essence}{attempt.entry}", line.at)
+
+
+def _ended(attempt: Attempt, submission: str, line: Line, *, named: bool) -> Facts:
     at, floating, recipients = line.at, line.floating, attempt.recipients
     if attempt.end is End.ACCEPTED:
-        accepted = Accepted(at, floating, recipients, attempt.ses_id, submission, "")
-        under = [(submission_name(submission), accepted)] if submission else []
+        accepted = Accepted(at, floating, recipients, attempt.ses_id, submission if named else "", "")
+        under = [(submission_name(submission), accepted)] if named else []
         return [*under, (ses_name(attempt.ses_id), accepted)]
-    if not submission:
-        words = f"{attempt.reply}\0{' '.join(recipients)}\0{essence}"
-        submission = refusal_submission(line.host, line.program, words, at)
     name = submission_name(submission)
     match attempt.end:
         case End.UNCONFIRMED:

@@ -13,14 +13,14 @@ from service.facts import Cause
 from service.parsing.applications.accepted import message_id_in, recipients_in
 from service.parsing.applications.api import api_error
 from service.parsing.applications.faults import faulty
-from service.parsing.applications.names import SES_ID, own_message_id
+from service.parsing.applications.names import WRITTEN, own_message_id
 from service.parsing.applications.refused import refused
 from service.parsing.applications.said import Attempt, End, Said, fault
 from service.parsing.applications.words import introduces, quotes
 
 _SENT: Final = re.compile(r"\b(?:sent|sending|send|queued|submitted|dispatched|handed)\b", re.IGNORECASE).search
 _BRACKETED: Final = re.compile(r"<([^\s<>]{1,900}@[^\s<>]{1,255})>").search
-_ID: Final = re.compile(rf"(?<![\w@<-])({SES_ID})(?![\w@-])").search
+_ID: Final = re.compile(rf"(?<![\w@<-]){WRITTEN}(?![\w@-]|\.\w)").search
 _ID_SAID: Final = re.compile(r"message[-_ ]?id|\bsent\b|\bsending\b|\baccepted\b", re.IGNORECASE).search
 _EVENT: Final = re.compile(r"\b(?:delivery|delivered|notification|bounced?|complaint)\b", re.IGNORECASE).search
 

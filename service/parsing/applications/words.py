@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from service.parsing.syslog import Line, stamp_of
+from service.parsing import months
+from service.parsing.syslog import Line, Stamp, stamp_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -51,7 +52,7 @@ _WORDS: Final = frozenset(
         "a an the to for from by via with at on in of and is was has been it its this that we our new id ids "
         "message-id messageid message_id number no nr count b s c d i w e t level log logger root main app "
         "application worker console default stdout stderr web api local production prod staging dev test java node "
-        "php ruby python "
+        "php ruby python jan feb mar apr may jun jul aug sep oct nov dec "
     ).split()
 )
 _BRACKETED: Final = re.compile(r"\[[^\[\]]{0,200}+\]")
@@ -96,12 +97,32 @@ _REPEATED: Final = re.compile(
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)?|Failed message \d+|attempts?:? \d+"
 )
 _LEADING: Final = re.compile(
-    r"(?:[A-Z], )?\[?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?)"
+    r"(?:[A-Z], )?(?:(?:level|lvl)=\w{1,10} )?(?:(?:time|ts|timestamp|t)=\"?)?"
+    r"\[?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?)"
 ).match
+
+
+# Tomcat's, PHP's, Django's, log4j's and web servers' `[09/Mar/2024 11:59:00]`; Kubernetes' `I0309 11:59:00.123456`.
+_WRITTEN_OUT: Final = re.compile(
+    r"\[?(\d\d)[-/ ]([A-Z][a-z]{2})[-/ ](\d{4})[ :](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: (UTC|GMT|[+-]\d{4})(?!\d))?"
+).match
+_KLOG: Final = re.compile(r"[IWEF](0[1-9]|1[0-2])(\d\d) (\d\d:\d\d:\d\d)\.\d{1,9} ").match
+
+
+def _stamp(text: str, seen: Instant, zone: tzinfo | None) -> Stamp | None:
+    if found := _LEADING(text):
+        return stamp_of(found[1].replace("/", "-").replace(",", "."), seen, zone)
+    if found := _WRITTEN_OUT(text):
+        day, month, year, clock, fraction, offset = found.groups()
+        offset = {"UTC": "Z", "GMT": "Z", None: ""}.get(offset, offset)
+        number = months.month_of(month)
+        return stamp_of(f"{year}-{number:02}-{day}T{clock}{f'.{fraction}' if fraction else ''}{offset}", seen, zone)
+    if found := _KLOG(text):
+        return stamp_of(f"{months.NAMES[int(found[1]) - 1]} {found[2]} {found[3]}", seen, zone)
+    return None
 
 
 def headless(text: str, seen: Instant, zone: tzinfo | None) -> Line:
     """A line of which no syslog daemon took care: the application's own stamp dates it, where it has one."""
-    found = _LEADING(text)
-    stamp = stamp_of(found[1].replace("/", "-").replace(",", "."), seen, zone) if found else None
+    stamp = _stamp(text, seen, zone)
     return Line(stamp.at if stamp else seen, bool(stamp and stamp.floating), "", "", text)

@@ -1,0 +1,63 @@
+"""`mailgap doctor`: what is set, whether it works, and how to mend what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.commands.common import printable, settings_of, settings_options
+from service.edges import doctor as edges
+from service.edges.doctor import Finding, State
+from service.settings import TABLE, SettingsError, origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WIDE: Final = 2000
+"""Columns where no terminal is: a line a finding, for grep."""
+_STYLES: Final = {State.OK: "green", State.LOOK: "yellow", State.WRONG: "bold red"}
+
+
+@click.command()
+@settings_options(*[setting.key for setting in TABLE])
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@click.option("--try-writing", is_flag=True, help="Write to our topics in a transaction, and abort it.")
+def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) -> None:
+    """Look at settings, broker, topics, permissions, sources, lag and clocks, and say how to mend what is wrong.
+
+    Changes nothing. Exit 0 where nothing is wrong (there may be things worth a look), else 1.
+    """
+    settings = settings_of(flags, config)
+    try:
+        findings = [*edges.of_settings(settings, origins(flags, config=config))]
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    findings += asyncio.run(_of_others(settings, write=try_writing))
+    _say(findings, form)
+    if any(finding.state is State.WRONG for finding in findings):
+        sys.exit(1)
+
+
+async def _of_others(settings: Any, *, write: bool) -> list[Finding]:
+    return [*await edges.of_kafka(settings, write=write), await edges.of_worker(settings.http_bind)]
+
+
+def _say(findings: Iterable[Finding], form: str) -> None:
+    if form == "jsonl":
+        for finding in findings:
+            click.echo(json.dumps(asdict(finding)))
+        return
+    table = Table("part", "what", "", "found", "what to do", box=None, pad_edge=False)
+    for finding in findings:
+        state = Text(finding.state, _STYLES[finding.state])
+        cells = [Text(printable(text)) for text in (finding.found, finding.advice)]
+        table.add_row(finding.part, Text(printable(finding.what)), state, *cells)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
