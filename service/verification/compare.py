@@ -38,7 +38,7 @@ class Scoreboard(msgspec.Struct, frozen=True, kw_only=True):
     false: int
     repeated: int
     wrong: int
-    """Mails whose last record is missing, is not to be there, or says other than the truth."""
+    """Mails whose last record, or a gap of which, is missing, is not to be there, or says other than the truth."""
     longest_delay_s: float | None
     """From a gap's due time to its announcement; null where nothing was announced on a topic."""
     input_lag_s: float
@@ -129,8 +129,11 @@ def compare(truth: Truth, said: Said, now: Instant, most: int = 20) -> Scoreboar
     details: list[str] = []
     board = _Gaps(truth, said, now)
     details += board.details
-    wrong = list(_wrong_mails(truth, said, now))
-    details += wrong
+    mails = dict(_wrong_mails(truth, said, now))
+    details += [f"wrong: {name}: {text}" for name, text in mails.items()]
+    # In the gap topic only; what is wrong in both places is wrong once.
+    other = {name: text for name, text in board.wrong.items() if name not in mails}
+    details += [f"wrong: {name}: {text}" for name, text in other.items()]
     repeated = [*said.repeated, *(text for gap in said.gaps.values() for text in _repeats(gap))]
     details += [f"repeated: {text}" for text in repeated]
     return Scoreboard(
@@ -141,7 +144,7 @@ def compare(truth: Truth, said: Said, now: Instant, most: int = 20) -> Scoreboar
         missed=board.missed,
         false=board.false,
         repeated=len(repeated),
-        wrong=len(wrong),
+        wrong=len(mails) + len(other),
         longest_delay_s=board.delay,
         input_lag_s=truth.lag / 1000,
         details=tuple(details[:most]),
@@ -159,6 +162,8 @@ class _Gaps:
         self.found, self.false = 0, 0
         self.delay: float | None = None
         self.details: list[str] = []
+        self.wrong: dict[str, str] = {}
+        """By name: a gap that says another cause or another end than the truth."""
         mine = [gap for gap in said.gaps.values() if _is_ours(truth, gap.mail, ())]
         for gap in sorted(mine, key=lambda gap: gap.at or 0):
             found = _taken(waiting[gap.mail, gap.gap.kind, gap.gap.recipient], gap)
@@ -167,6 +172,9 @@ class _Gaps:
                 self.details.append(f"false: {gap.mail} {' '.join(str(part) for part in gap.gap)}")
                 continue
             self.found += 1
+            says, must = (gap.gap.cause, gap.gap.resolution), (found.cause, found.resolution)
+            if says != must and truth.settled(found.name, now):
+                self.wrong[found.name] = f"the gap says {_joined(says)}, must say {_joined(must)}"
             if gap.at is not None:
                 self.delay = max((gap.at - found.at) / 1000, self.delay or 0.0)
         missed = [due for left in waiting.values() for due in left if due.at <= now and truth.settled(due.name, now)]
@@ -174,8 +182,12 @@ class _Gaps:
         self.details += [f"missed: {' '.join(str(part) for part in due[:5])}" for due in missed]
 
 
+def _joined(words: Iterable[str | None]) -> str:
+    return " ".join(word for word in words if word)
+
+
 def _taken(waiting: list[Due], gap: Announced) -> Due | None:
-    """The gap that was due, taken off the list. Another cause is a wrong verdict, which the mail's record shows."""
+    """The gap that was due, taken off the list. Another cause does not make it another gap."""
     if not waiting:
         return None
     alike = [due for due in waiting if due.cause == gap.gap.cause]
@@ -192,7 +204,7 @@ def _repeats(gap: Announced) -> Iterator[str]:
         yield f"{gap.mail} {' '.join(str(part) for part in gap.gap)}: {', '.join(gap.states)}"
 
 
-def _wrong_mails(truth: Truth, said: Said, now: Instant) -> Iterator[str]:
+def _wrong_mails(truth: Truth, said: Said, now: Instant) -> Iterator[tuple[str, str]]:
     found: dict[str, list[SaidMail]] = defaultdict(list)
     for mail in said.mails():
         if _is_ours(truth, mail.name, mail.place):
@@ -201,7 +213,7 @@ def _wrong_mails(truth: Truth, said: Said, now: Instant) -> Iterator[str]:
         if truth.settled(name, now):
             says, must = sorted((_form(mail) for mail in found.get(name, ())), key=str), truth.must(name)
             if says != must:
-                yield f"wrong: {name}: is {_readable(says)}, must be {_readable(must)}"
+                yield name, f"is {_readable(says)}, must be {_readable(must)}"
 
 
 def _is_ours(truth: Truth, name: str, place: tuple[str, ...]) -> bool:

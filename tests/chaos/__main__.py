@@ -76,14 +76,14 @@ def _show(outcomes: list[Outcome]) -> None:
             *(board[name] for name in ("mails", "gaps_due", "missed", "false", "repeated", "wrong")),
         )
         delay, lag = f"{board['longest_delay_s'] or 0:.1f} s", f"{board['input_lag_s']:.1f} s"
-        more = (len(outcome.unlike_scan), delay, lag, outcome.faults.total(), outcome.died.total())
+        more = (len(outcome.amiss), delay, lag, outcome.faults.total(), outcome.died.total())
         table.add_row(*map(str, (*counts, *more, round(outcome.seconds))))
     Console(width=150, highlight=False).print(table)
     for outcome in outcomes:
         met = ", ".join(f"{count} {name}" for name, count in sorted(outcome.faults.items()))
         click.echo(f"seed {outcome.seed}: {met}; ended by themselves: {dict(outcome.died) or 'none'};"
                    f" {outcome.tracebacks} tracebacks; SIGTERM over 10 s: {outcome.slow_stops or 'none'}")  # fmt: skip
-        for text in (*outcome.board["details"][:10], *outcome.unlike_scan[:10]):
+        for text in (*outcome.board["details"][:10], *outcome.amiss[:10]):
             click.echo(f"  {text}")
 
 

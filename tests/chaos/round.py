@@ -70,14 +70,15 @@ class Outcome:
     died: Counter[int]
     slow_stops: list[float]
     tracebacks: int
-    unlike_scan: list[str] = field(default_factory=list)
+    amiss: list[str] = field(default_factory=list)
+    """Where `scan` of the same records says otherwise, or revisions do not rise by one."""
     seconds: float = 0.0
 
     @property
     def right(self) -> bool:
         """All zeros."""
         bad = ("missed", "false", "repeated", "wrong")
-        return not (any(self.board[name] for name in bad) or self.unlike_scan or self.slow_stops)
+        return not (any(self.board[name] for name in bad) or self.amiss or self.slow_stops)
 
 
 async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, say: Callable[[str], None]) -> Outcome:
@@ -100,10 +101,10 @@ async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, sa
         start, end = _span(folder / "truth.jsonl")
         await settled(world, fleet.with_shards(), end, within=300)
         board = await _verify(world, folder)
-        found = await _last(world)
+        found, broken = await _last(world)
     same = "--start", start, "--to", str(folder / "files")
     await _ended(await _simulate(options, seed, folder, same), "simulate --to")
-    unlike = _unlike(await _scan(folder, end), found)
+    unlike = broken + _unlike(await _scan(folder, end), found)
     tracebacks = sum("Traceback" in worker.text() for worker in world.workers)
     seconds = time.monotonic() - began
     return Outcome(seed, board, met, fleet.died, fleet.slow_stops, tracebacks, unlike, seconds)
@@ -113,9 +114,11 @@ async def _trouble(fleet: Fleet, options: Options, say: Callable[[str], None]) -
     """One fault after the other, at random times while mails are sent."""
     rng, met = fleet.rng, Counter[str]()
     began = time.monotonic()
-    for at in sorted(rng.uniform(3, max(options.seconds, 4)) for _ in range(options.count)):
+    names = [options.faults[number % len(options.faults)] for number in range(options.count)]
+    rng.shuffle(names)
+    times = sorted(rng.uniform(3, max(options.seconds, 4)) for _ in names)
+    for at, name in zip(times, names, strict=True):
         await asyncio.sleep(max(at - (time.monotonic() - began), 0))
-        name = rng.choice(options.faults)
         say(f"{time.monotonic() - began:6.1f} s  {name}")
         await FAULTS[name](fleet, options.outage)
         met[name] += 1
@@ -161,10 +164,18 @@ async def _verify(world: World, folder: Path) -> dict[str, Any]:
     return board
 
 
-async def _last(world: World) -> dict[bytes, bytes]:
-    """The last record of every mail."""
+async def _last(world: World) -> tuple[dict[bytes, bytes], list[str]]:
+    """The last record of every mail, and where revisions do not rise by one."""
+    last: dict[bytes, bytes] = {}
+    revisions: Counter[bytes] = Counter()
+    broken = []
     async with Reader(world.kafka, f"{world.prefix}-correlated") as reader:
-        return {record.key: record.value for record in await reader.news()}
+        for record in await reader.news():
+            last[record.key] = record.value
+            revisions[record.key] += 1
+            if (found := json.loads(record.value)["revision"]) != revisions[record.key]:
+                broken.append(f"{record.key.decode()}: revision {found} is number {revisions[record.key]}")
+    return last, broken
 
 
 async def _scan(folder: Path, end: int) -> Path:

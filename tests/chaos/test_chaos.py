@@ -16,7 +16,7 @@ SHORT = Options(
     mails=3000,
     rate=90.0,
     faults=("kill", "kill", "term", "pause", "join", "leave", "broker-restart"),
-    count=6,
+    count=7,
 )
 
 
@@ -25,7 +25,7 @@ def test_faults_at_random_times_change_no_verdict(local_kafka, tmp_path):
     seed = random.SystemRandom().randrange(1_000_000)
     said = []
     outcome = asyncio.run(play(SHORT, seed, local_kafka(), tmp_path, said.append))
-    story = "\n".join([f"seed {seed}", *said, *outcome.board["details"], *outcome.unlike_scan[:10]])
+    story = "\n".join([f"seed {seed}", *said, *outcome.board["details"], *outcome.amiss[:10]])
     lag = outcome.board["input_lag_s"]
     assert lag < SHORT.grace, f"this machine was too busy: Kafka had a record {lag} s late\n{story}"
     assert outcome.right, story

@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import json
 from typing import TYPE_CHECKING, Any
 
 from service.contract.normal_form import normal_form
-from tests.integration.sample import Gap, Truth
+from service.verification.compare import Truth, compare
+from service.verification.said import Said, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.integration.sample import Sample
 
+__all__ = ["broken_chains", "differences", "false_announcements", "name_of", "none", "unequal"]
+
 Document = dict[str, Any]
-
-# Announced before it could be known that there was none, and taken back: to be seen, but no verdict.
-NEVER_WERE = {"late_evidence", "found_by_message_id"}
-
-
-def name_of(mail_id: str) -> str:
-    """A submission's record stands under host/queue-id@second."""
-    return mail_id.rpartition("@")[0] if "/" in mail_id else mail_id
-
-
-def said(document: Document) -> tuple[Any, ...]:
-    """What a correlated record says, as `told` puts the truth."""
-    outcomes = {recipient["address"]: recipient["outcome"] for recipient in document["recipients"]}
-    gaps = [
-        Gap(gap["kind"], gap["cause"], gap["recipient"], gap["resolution"])
-        for gap in document["gaps"]
-        if gap["resolution"] not in NEVER_WERE
-    ]
-    return sorted(outcomes.items()), sorted(gaps, key=str), document["superseded_by"], document["held"]
-
-
-def told(truth: Truth) -> tuple[Any, ...]:
-    return sorted(truth.outcomes.items()), sorted(truth.gaps, key=str), truth.superseded_by, False
 
 
 def differences(sample: Sample, documents: Iterable[Document]) -> list[str]:
-    """A line for everything that is not as it must be; empty where all is right."""
-    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    """A line for everything that is not as it must be; empty where all is right. `documents`: the last of each mail."""
+    said = Said()
     for document in documents:
-        found[name_of(document["mail_id"])].append(said(document))
-    wrong = []
-    for name in sorted({*found, *sample.truths}):
-        truths = sample.truths.get(name, [])
-        must = sorted(map(told, truths), key=str)
-        if sorted(found[name], key=str) != must:
-            fates = ", ".join(truth.fate for truth in truths) or "nothing was to be said of it"
-            wrong.append(f"{name} ({fates}):\n  must be {must}\n  but is {found[name]}")
-    return wrong
+        said.take_scanned(json.dumps(document).encode())
+    return _amiss(sample, said)
+
+
+def false_announcements(sample: Sample, gaps: dict[str, list[Document]]) -> list[str]:
+    """Gaps that were missed, made up, announced twice or ended twice; `gaps` are the gap topic's records by key."""
+    said = Said()
+    for records in gaps.values():
+        for record in records:
+            said.take_gap(json.dumps(record).encode(), sample.end)
+    wrong = [text for text in _amiss(sample, said) if not text.startswith("wrong")]
+    return wrong + broken_chains(gaps, "gap_id")
+
+
+def _amiss(sample: Sample, said: Said) -> list[str]:
+    truth = Truth(str)
+    truth.take(sample.truth)
+    return list(compare(truth, said, sample.end, most=1000).details)
 
 
 def unequal(left: dict[str, Document], right: dict[str, Document]) -> list[str]:
@@ -72,24 +61,9 @@ def broken_chains(revisions: dict[str, list[Document]], field: str) -> list[str]
     wrong = []
     for key, documents in revisions.items():
         found = [document["revision"] for document in documents]
-        if found != list(range(1, len(documents) + 1)) or {document[field] for document in documents} != {key}:
+        mine = {document.get(field, key) for document in documents}
+        if found != list(range(1, len(documents) + 1)) or mine != {key}:
             wrong.append(f"{key}: {found}")
-    return wrong
-
-
-def false_announcements(sample: Sample, gaps: dict[str, list[Document]]) -> list[str]:
-    """Gaps that were missed, made up, announced twice or ended twice; `gaps` are the gap topic's records by key."""
-    wrong = broken_chains(gaps, "gap_id")
-    announced: Counter[tuple[Any, ...]] = Counter()
-    for key, records in gaps.items():
-        states = [record["state"] for record in records]
-        if states not in (["opened"], ["opened", "resolved"]):
-            wrong.append(f"{key}: {states}")
-        last = records[-1]
-        announced[name_of(last["mail_id"]), last["kind"], last["cause"], last["recipient"], last["resolution"]] += 1
-    must = Counter((name, *gap) for name, gap in sample.gaps())
-    wrong += [f"false: {gap} x {count}" for gap, count in (announced - must).items()]
-    wrong += [f"missed: {gap} x {count}" for gap, count in (must - announced).items()]
     return wrong
 
 

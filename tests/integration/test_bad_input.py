@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from service.contract.enums import Cause, GapKind, Outcome
+from service.simulation.truth import Gap, Record
 from tests.integration import sample as samples
 from tests.integration.judged import differences, none
 from tests.integration.world import World, mailgap, ready, settled
@@ -18,6 +20,7 @@ LATIN1 = (
     b"<22>1 %s mx2 postfix/smtp 77 - - 4F2A00BEEF: to=<j\xf6rg@client.example>, relay=%s, delay=1, delays=0/0/0/1,"
     b" dsn=2.0.0, status=sent (250 Ok %s)"
 )
+RELAY = b"email-smtp.eu-west-1.amazonaws.com[203.0.113.9]:587"
 EVENT = b'{"eventType": "Send", "mail": {%s"timestamp": "2026-11-24T08:00:00Z", "destination": ["x@y.example"]}}'
 BIG = 5 << 20
 
@@ -57,13 +60,10 @@ def _mixed() -> Sent:
     start = int(time.time() * 1000) - (10 + samples.SETTLED + 2) * 1000
     sample = samples.make(5, 120, start, 10)
     name = f"0102{start:012x}-76b6ee63-ad84-420f-8c29-90e54410372f-000000"
-    latin1 = LATIN1 % (samples.iso(start).encode(), samples.RELAY.encode(), name.encode())
-    sample.truths[name] = [
-        samples.Truth(
-            "another encoding", name, {"j\\xf6rg@client.example": "pending"},
-            (samples.Gap(samples.NOT_DELIVERED, "no_events", "j\\xf6rg@client.example"),),
-        )
-    ]  # fmt: skip
+    latin1 = LATIN1 % (samples.iso(start).encode(), RELAY, name.encode())
+    to, due = "j\\xf6rg@client.example", samples.iso(start + 6000)
+    gap = Gap(kind=GapKind.ACCEPTED_NOT_DELIVERED, cause=Cause.NO_EVENTS, recipient=to, due=due)
+    sample.add(Record(name=name, outcomes={to: Outcome.PENDING}, gaps=(gap,)))
     return Sent(start, sample, latin1)
 
 
@@ -78,7 +78,7 @@ def test_through_the_worker(kafka, prefix, tmp_path):
         half = len(sent.sample.records) // 2
         await world.produce(sent.sample.records[:half])
         async with world.producer() as producer:
-            await world.send(producer, samples.Record(sent.at, "smtp", b"mx2", sent.latin1))
+            await producer.send(world.smtp, sent.latin1, key=b"mx2", timestamp_ms=sent.at)
             for number, (source, *_, value) in enumerate((*BAD, *IGNORED)):
                 topic = world.smtp if source == "smtp" else world.ses
                 headers = [("trace", b"\xff%d" % number), ("trace", b"again")]

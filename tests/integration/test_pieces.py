@@ -9,7 +9,8 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from tests.integration.sample import Record
+from service.facts import Source
+from service.simulation.transport import Record
 from tests.integration.world import World, eventually, ready
 
 pytestmark = pytest.mark.kafka
@@ -30,7 +31,7 @@ def _line(now: int) -> tuple[str, str]:
 
 
 def _part(text: str, tag: str, at: int) -> Record:
-    return Record(at, "smtp", b"mx-0", f"2024-03-05T11:59:58.123456789Z stdout {tag} {text}".encode())
+    return Record(at, at, Source.SMTP, "mx-0", b"mx-0", f"2024-03-05T11:59:58.123456789Z stdout {tag} {text}".encode())
 
 
 async def _send(world: World, *records: Record) -> TopicPartition:
@@ -57,7 +58,7 @@ async def _story(world: World) -> tuple[str, dict]:
         return await _committed(world, tp) == 1
 
     await eventually(acknowledged, 30, worker.text)
-    await _send(world, Record(now + 2, "smtp", b"mx-0", b"a line of yet another program"))
+    await _send(world, Record(now + 2, now + 2, Source.SMTP, "mx-0", b"mx-0", b"a line of yet another program"))
 
     sent = time.time()
 

@@ -27,7 +27,8 @@ from tests.integration.sample import iso
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-    from tests.integration.sample import Record, Sample
+    from service.simulation.transport import Record
+    from tests.integration.sample import Sample
 
 ROOT = Path(__file__).parents[2]
 OURS = ("facts", "correlated", "gaps", "dead-letters", "correlate-trails-changelog")

@@ -62,9 +62,9 @@ def test_it_finds_what_happened(files, sample):
     documents, summary = scan(files, sample)
     none(differences(sample, documents))
     assert f"{len([r for r in sample.records if r.source == 'smtp'])} smtp records" in summary
-    opened = [gap for _, gap in sample.gaps() if gap.resolution is None]
+    opened = [gap for gap in sample.gaps if gap.resolution is None]
     assert f"gaps      {len(opened)} open" in summary
-    assert f"{len(sample.gaps()) - len(opened)} opened and resolved" in summary
+    assert f"{len(sample.gaps) - len(opened)} opened and resolved" in summary
     assert "rejected  0" in summary
 
 

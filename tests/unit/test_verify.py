@@ -169,6 +169,10 @@ def _left_open(documents, _):
     _with(documents, resolution="delivered")["gaps"][0].update(resolution=None, resolved_at=None)
 
 
+def _ended_otherwise(_, gaps):
+    next(gap for gap in gaps if gap["resolution"] == "delivered")["resolution"] = "bounced"
+
+
 def _held(documents, _):
     documents[0]["held"] = True
 
@@ -194,6 +198,7 @@ def _extra_mail(documents, _):
         (_other_cause, (0, 0, 0, 1)),
         (_other_outcome, (0, 0, 0, 1)),
         (_left_open, (0, 0, 0, 1)),
+        (_ended_otherwise, (0, 0, 0, 1)),
         (_held, (0, 0, 0, 1)),
         (_elsewhere, (0, 0, 0, 1)),
         (_extra_mail, (0, 0, 0, 1)),
