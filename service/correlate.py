@@ -256,7 +256,7 @@ class Correlator:
         A mail that was deferred and has no id has the queue's lifetime, and a Message-ID that of its latest ask. An SES
         mail's deadlines all lie within its window's time: if it is judged again and again, its feed is silent for good.
         """
-        deferred = any(isinstance(fact, Deferred) for fact, _ in row.facts)
+        deferred = name[:2] == b"Q:" and any(isinstance(fact, Deferred) for fact, _ in row.facts)
         if row.flying or (deferred and any(book.open() for book in row.books.values())):
             return row.window + self.policy.queue_lifetime - self.policy.longest
         clock = id_clock(name[2:].decode()) if name[:2] == b"S:" else None

@@ -30,6 +30,7 @@ from service.facts import (
     Answered,
     Bounced,
     Cause,
+    Closed,
     Complained,
     Deferred,
     Delayed,
@@ -38,12 +39,14 @@ from service.facts import (
     Elsewhere,
     Engaged,
     Fact,
+    Identified,
     Instant,
     OtherEvent,
     Refused,
     Rejected,
     RenderingFailed,
     Source,
+    Started,
     Told,
     Unconfirmed,
 )
@@ -56,6 +59,9 @@ if TYPE_CHECKING:
 
 MAX_EVIDENCE: Final = 64
 """Trail entries in a document: the earliest."""
+
+LONGEST_SAID: Final = 200
+"""Characters of a reply that a trail entry keeps; the recipient's detail has all of it."""
 
 _WORST_FIRST: Final = (
     Outcome.REFUSED,
@@ -275,10 +281,48 @@ def _word(fact: Fact) -> str:
 def _trail(verdict: Verdict, *, evidence: bool) -> tuple[TrailEntry, ...]:
     """One entry a fact. `Described` only repeats what each event says of the mail, so it is none."""
     shown = [item for item in verdict.facts if not isinstance(item[1], Described)][:MAX_EVIDENCE]
-    return tuple(
-        TrailEntry(at=timestamp(at), source=_source(fact), fact=_word(fact), evidence=seen.where if evidence else "")
-        for at, fact, seen in shown
+    everyone = frozenset(r.address for r in verdict.recipients)
+    return tuple(entry(at, fact, seen.where if evidence else "", everyone) for at, fact, seen in shown)
+
+
+def entry(at: Instant, fact: Fact, evidence: str, everyone: frozenset[str] = frozenset()) -> TrailEntry:
+    """One fact as a trail shows it; whom it is about is said only where that is not `everyone`."""
+    about: tuple[str, ...] = getattr(fact, "recipients", ())
+    return TrailEntry(
+        at=timestamp(at),
+        source=_source(fact),
+        fact=_word(fact),
+        evidence=evidence,
+        recipients=() if everyone == frozenset(about) else about,
+        cause=fact.cause.value if isinstance(fact, Deferred | Refused) else "",
+        said=_said(fact),
     )
+
+
+def _said(fact: Fact) -> str:
+    """What a person wants to see of it on one line."""
+    match fact:
+        case Started():
+            text = f"{fact.application}, requeued from {fact.before}" if fact.before else fact.application
+        case Identified():
+            text = fact.message_id
+        case Accepted() | Answered():
+            text = fact.ses_id
+        case Told():
+            text = fact.submission
+        case Elsewhere():
+            text = f"{fact.relay}, queued as {fact.queued_as}" if fact.queued_as else fact.relay
+        case Closed():
+            text = fact.how
+        case _:
+            text = _words(_detail(fact))
+    return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"
+
+
+def _words(detail: Detail) -> str:
+    kind = "/".join(filter(None, (detail.bounce_type, detail.bounce_subtype))) or detail.delay_type or detail.feedback
+    text = detail.reply or detail.diagnostic or detail.smtp_response or detail.reason or detail.error or detail.status
+    return ": ".join(filter(None, (kind or detail.complaint_subtype, text)))
 
 
 def _source(fact: Fact) -> Source:

@@ -98,9 +98,13 @@ class _Line(_Fact, frozen=True, array_like=True, gc=False):
 
 
 class Started(_Line, frozen=True, array_like=True, gc=False, tag=1):
-    """The server took the mail in (`client=`, `pickup`, `<=`). `application`: the client host or `uid=N`."""
+    """The server took the mail in (`client=`, `pickup`, `<=`). `application`: the client host or `uid=N`.
+
+    `before`: the queue id that the mail had on this host until an operator put it back into the queue.
+    """
 
     application: str
+    before: str = ""
 
 
 class Identified(_Line, frozen=True, array_like=True, gc=False, tag=2):
@@ -154,10 +158,14 @@ class Unconfirmed(_Line, frozen=True, array_like=True, gc=False, tag=7):
 
 
 class Elsewhere(_Line, frozen=True, array_like=True, gc=False, tag=8):
-    """These recipients were never SES's business: delivered locally, or handed to the relay named."""
+    """These recipients were never SES's business: delivered locally, or handed to the relay named.
+
+    `queued_as`: the queue id under which a server of one's own (a content filter, the next hop) goes on with the mail.
+    """
 
     recipients: tuple[str, ...]
     relay: str
+    queued_as: str = ""
 
 
 class Closed(_Line, frozen=True, array_like=True, gc=False, tag=9):

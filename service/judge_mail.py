@@ -18,6 +18,7 @@ from service.facts import (
     Bounced,
     Cause,
     Complained,
+    Deferred,
     Delayed,
     Delivered,
     Described,
@@ -26,6 +27,7 @@ from service.facts import (
     Instant,
     Linked,
     OtherEvent,
+    Refused,
     Rejected,
     RenderingFailed,
     Sent,
@@ -33,6 +35,7 @@ from service.facts import (
     Sighting,
     Source,
     Told,
+    Unconfirmed,
     message_id_name,
 )
 from service.lifecycle import Signal, after, signal
@@ -62,6 +65,9 @@ _RANK: Final[dict[type, int]] = {
     OtherEvent: 7,
 }
 
+
+_BEFORE_SES: Final = (Told, Deferred, Refused, Unconfirmed)
+"""What a submission tells of the time before SES took the mail, which may be days."""
 
 _F = TypeVar("_F", Described, Accepted, Told)
 
@@ -178,7 +184,8 @@ def _first(*texts: Iterable[str]) -> str:
 
 def _accepted(ses_id: str, trail: Trail, dated: list[Fact]) -> Instant:
     """SES's own clock in the id, where it is plausible; else what the payload says; else when it was first read."""
-    seen = min(sighting.seen for sighting in trail.facts.values())
+    seens = [sighting.seen for fact, sighting in trail.facts.items() if not isinstance(fact, _BEFORE_SES)]
+    seen = min(seens or [sighting.seen for sighting in trail.facts.values()])
     return accepted_at(ses_id, min((fact.at for fact in dated), default=seen), seen)
 
 

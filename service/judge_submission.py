@@ -267,6 +267,19 @@ def tells(sub: Submission) -> list[Message]:
             sighting,
         )
         for ses_id, addresses in by_id.items()
+    ] + [message for ses_id, addresses in by_id.items() for message in _attempts(sub, ses_id, frozenset(addresses))]
+
+
+def _attempts(sub: Submission, ses_id: str, addresses: frozenset[str]) -> list[Message]:
+    """The attempts that failed before, for the story in the SES mail's record: a well submission has none of its own.
+
+    They decide nothing there.
+    """
+    return [
+        Message(ses_name(ses_id), fact, sighting)
+        for fact, sighting in sub.life.facts
+        if isinstance(fact, Deferred | Refused | Unconfirmed)
+        and (not fact.recipients or not addresses.isdisjoint(fact.recipients))
     ]
 
 

@@ -53,7 +53,7 @@ _ATTEMPT: Final = MappingProxyType(
 
 FIELDS: Final[Mapping[type[Any], Mapping[str, Kind]]] = MappingProxyType(
     {
-        facts.Started: {"application": Kind.PLAIN},
+        facts.Started: {"application": Kind.PLAIN, "before": Kind.PLAIN},
         facts.Identified: {"message_id": Kind.MESSAGE_ID},
         facts.Queued: {"sender": Kind.ADDRESS},
         facts.Accepted: {
@@ -65,7 +65,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, Kind]]] = MappingProxyType(
         facts.Deferred: _ATTEMPT,
         facts.Refused: _ATTEMPT,
         facts.Unconfirmed: {"recipients": Kind.ADDRESS, "reply": Kind.FREE_TEXT},
-        facts.Elsewhere: {"recipients": Kind.ADDRESS, "relay": Kind.PLAIN},
+        facts.Elsewhere: {"recipients": Kind.ADDRESS, "relay": Kind.PLAIN, "queued_as": Kind.PLAIN},
         facts.Closed: {"how": Kind.PLAIN},
         facts.Told: {
             "submission": Kind.PLAIN,

@@ -68,13 +68,18 @@ class VerdictEntry(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str
 
 
-class TrailEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that one source said."""
+class TrailEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that one source said. What it said in its own words, and of whom, is there only if it was said."""
 
     at: Timestamp
     source: Source
     fact: Annotated[str, Meta(description="The kind of fact, as in accepted, delivered, bounced.")]
     evidence: Annotated[str, Meta(description="Where it was read: topic/partition/offset, or file:line.")]
+    recipients: Annotated[
+        tuple[str, ...], Meta(description="Whom it is about, where that is not all of the record's recipients.")
+    ] = ()
+    cause: Annotated[str, Meta(description="Why an attempt to hand the mail to SES failed: a word of the causes.")] = ""
+    said: Annotated[str, Meta(description="The words of whoever said it, cut and scrubbed; or the id it gave.")] = ""
 
 
 class Correlated(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,9 @@ _STRUCTS: Final[tuple[tuple[str, type[msgspec.Struct], str], ...]] = (
 )
 
 
+_SPARSE: Final = frozenset({correlated.Detail.__name__, correlated.TrailEntry.__name__})
+
+
 def files() -> dict[str, str]:
     """Every published file by name."""
     schemas = {name: json.dumps(schema(of, urn), indent=2) + "\n" for name, of, urn in _STRUCTS}
@@ -41,11 +44,11 @@ def schema(of: type[msgspec.Struct], urn: str) -> Schema:
 
 
 def _promise(name: str, definition: Schema) -> Schema:
-    """What the encoder does, said in the schema: keys with a default are written too, except in `Detail`."""
+    """What the encoder does, said in the schema: keys with a default are written too, except where nothing was said."""
     if definition.get("type") != "object":
         return {"title": definition["title"], "description": definition["description"], "type": "string"} | definition
     properties = {key: _without_default(value) for key, value in definition["properties"].items()}
-    required = [] if name == correlated.Detail.__name__ else list(properties)
+    required = definition.get("required", []) if name in _SPARSE else list(properties)
     return definition | {"properties": properties, "required": required, "additionalProperties": True}
 
 

@@ -86,8 +86,25 @@ def taken(attempt: Attempt) -> Facts:
 
 def elsewhere(attempt: Attempt) -> Facts:
     """These recipients are not SES's business."""
-    line = attempt.line
-    return one(attempt.submission, Elsewhere(line.at, line.floating, attempt.recipients, attempt.relay.host))
+    line, relay = attempt.line, attempt.relay
+    # A stranger's server may name any queue id, also one of ours.
+    on = _queued_as(attempt.reply) if relay.chosen or not relay.elsewhere else ""
+    return one(attempt.submission, Elsewhere(line.at, line.floating, attempt.recipients, relay.host, on))
+
+
+# Of Postfix, of Sendmail and OpenSMTPD, of Exim; a content filter quotes at the end what the server behind it said.
+_ON: Final = re.compile(
+    r"queued as ([A-Za-z0-9]{5,64})\W{0,3}$"
+    r"|(?:^|\s)([A-Za-z0-9]{8,20}) Message accepted for delivery\W{0,3}$"
+    r"|OK id=([A-Za-z0-9]{6}-[A-Za-z0-9]{6,11}-[A-Za-z0-9]{2,4})\W{0,3}$"
+).search
+_ON_STANDS_WITHIN: Final = 120
+"""Characters at a reply's end; a search over a hostile reply stays short."""
+
+
+def _queued_as(reply: str) -> str:
+    found = _ON(reply[-_ON_STANDS_WITHIN:])
+    return next(filter(None, found.groups()), "") if found else ""
 
 
 def put_off(attempt: Attempt, cause: Cause | None = None) -> Facts:

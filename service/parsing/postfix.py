@@ -133,7 +133,10 @@ def _client(text: str) -> str:
 def _pickup(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
     if not rest.startswith("uid="):
         return []
-    return one(submission, Started(line.at, line.floating, rest.partition(" ")[0][:LONGEST_ADDRESS]))
+    user, _, sender = rest.partition(" from=<")
+    _, requeued, before = sender.rpartition("> orig_id=")
+    before = before if requeued and _QUEUE_ID(before) else ""
+    return one(submission, Started(line.at, line.floating, user.partition(" ")[0][:LONGEST_ADDRESS], before))
 
 
 def _cleanup(line: Line, submission: str, rest: str, relays: frozenset[str]) -> Facts | None:

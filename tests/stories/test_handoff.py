@@ -88,6 +88,23 @@ def test_deferred_is_not_final_and_a_retry_in_time_is_no_gap(story):
     assert story.unpublished(mail)
 
 
+def test_the_attempts_before_stand_in_the_ses_mail_s_trail_and_nowhere_else(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").deferred(mail).at("6m").accepted(mail).removed(mail)
+    story.at("6m1s").send(mail).delivery(mail).watermark("20h")
+    trail = story.document(mail)["trail"]
+    assert [entry["fact"] for entry in trail] == ["submitted", "deferred", "accepted", "delivered", "sent"]
+    assert trail[1]["cause"] == "rate_exceeded"
+    assert "Maximum sending rate exceeded" in trail[1]["said"]
+    assert story.unpublished(mail)
+
+
+def test_another_recipient_s_attempts_are_not_told(story):
+    mail = story.mail(ANN, BOB)
+    story.at("0s").submitted(mail).at("1s").deferred(mail, BOB).accepted(mail, ANN).watermark("5m")
+    assert [entry["fact"] for entry in story.document(mail)["trail"]] == ["submitted", "accepted"]
+
+
 def test_deferred_and_accepted_after_the_deadline(story):
     mail = story.mail()
     story.at("0s").submitted(mail).at("1s").deferred(mail).watermark("18m")

@@ -93,7 +93,7 @@ def accepted(*to: str, ses_id: str = ID, region: str = "eu-west-1") -> Accepted:
         (MX, f"250 Ok {ODD_ID}", Elsewhere(AT, False, (ANN,), "mx.mail.example")),
         (MX, "250 2.0.0 OK  1562385708 z11si6726563wmb.62 - gsmtp", Elsewhere(AT, False, (ANN,), "mx.mail.example")),
         ("127.0.0.1 (localhost)", "250 2.0.0: f6e94209 Message accepted for delivery",
-         Elsewhere(AT, False, (ANN,), "localhost")),
+         Elsewhere(AT, False, (ANN,), "localhost", "f6e94209")),
         (SES, "250 Ok", Unconfirmed(AT, False, (ANN,), "250 Ok")),
     ],
 )  # fmt: skip

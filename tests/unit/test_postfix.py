@@ -57,6 +57,9 @@ def delivery(relay: str, status: str, text: str, to: str = f"<{ANN}>", more: str
         ("postfix/smtpd", "client=localhost[127.0.0.1], orig_queue_id=9F8E7D6C5B, orig_client=app[10.0.0.7]",
          Started(AT, False, "app")),
         ("postfix/pickup", "uid=33 from=<www-data>", Started(AT, False, "uid=33")),
+        ("postfix/pickup", "uid=108 from=<app@shop.example> orig_id=9F8E7D6C5B",
+         Started(AT, False, "uid=108", "9F8E7D6C5B")),
+        ("postfix/pickup", "uid=108 from=<a> orig_id=nonsense!", Started(AT, False, "uid=108")),
         ("postfix/cleanup", "message-id=<1.2@shop.example>", Identified(AT, False, "1.2@shop.example")),
         ("postfix/cleanup", "message-id=<1.2@shop.example> (added by hub)", Identified(AT, False, "1.2@shop.example")),
         ("postfix/cleanup", "message-id==?UTF-8?B?PDEuMj4=?=", Identified(AT, False, "=?UTF-8?B?PDEuMj4=?=")),
@@ -193,8 +196,8 @@ def accepted(to: str = ANN, ses_id: str = ID, region: str = "eu-west-1") -> Acce
     return Accepted(AT, False, (to,), ses_id, f"mx1/{QID}", region)
 
 
-def elsewhere(relay: str) -> Elsewhere:
-    return Elsewhere(AT, False, (ANN,), relay)
+def elsewhere(relay: str, queued_as: str = "") -> Elsewhere:
+    return Elsewhere(AT, False, (ANN,), relay, queued_as)
 
 
 def test_an_accepted_mail_is_known_by_both_of_its_names() -> None:
@@ -231,7 +234,7 @@ def test_a_local_part_may_hold_nearly_anything(local: str) -> None:
         (MX, f"250 Ok {ODD_ID}", elsewhere("mx.mail.example")),
         (MX, "250 2.0.0 Ok: queued as 5A1B2C3D4E", elsewhere("mx.mail.example")),
         (FILTER, "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 5A1B2C3D4E",
-         elsewhere("127.0.0.1")),
+         elsewhere("127.0.0.1", "5A1B2C3D4E")),
     ],
 )  # fmt: skip
 def test_sent(relay: str, text: str, fact: LineFact) -> None:

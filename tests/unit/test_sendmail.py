@@ -176,8 +176,12 @@ def test_accepted_by_ses(to: str, recipients: tuple[str, ...], more: str) -> Non
         (SES, "Ok", Unconfirmed(AT, False, (ANN,), "Ok")),
         (MX, f"Ok {ID}", accepted(region="")),
         (MX, f"Ok {ODD_ID}", Elsewhere(AT, False, (ANN,), "mx.mail.example")),
-        (MX, "OK id=1YXWmo-0002Bt-9G", Elsewhere(AT, False, (ANN,), "mx.mail.example")),
-        ("[127.0.0.1] [127.0.0.1]", f"{QID2} Message accepted for delivery", Elsewhere(AT, False, (ANN,), "127.0.0.1")),
+        (MX, "OK id=1YXWmo-0002Bt-9G", Elsewhere(AT, False, (ANN,), "mx.mail.example", "1YXWmo-0002Bt-9G")),
+        (
+            "[127.0.0.1] [127.0.0.1]",
+            f"{QID2} Message accepted for delivery",
+            Elsewhere(AT, False, (ANN,), "127.0.0.1", QID2),
+        ),
     ],
 )
 def test_sent(relay: str, text: str, fact: LineFact) -> None:
