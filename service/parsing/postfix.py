@@ -133,8 +133,8 @@ def _client(text: str) -> str:
 def _pickup(line: Line, submission: str, rest: str, _: frozenset[str]) -> Facts:
     if not rest.startswith("uid="):
         return []
-    user, _, sender = rest.partition(" from=<")
-    _, requeued, before = sender.rpartition("> orig_id=")
+    user, sender = rest.partition(" from=<")[::2]
+    requeued, before = sender.rpartition("> orig_id=")[1:]
     before = before if requeued and _QUEUE_ID(before) else ""
     return one(submission, Started(line.at, line.floating, user.partition(" ")[0][:LONGEST_ADDRESS], before))
 
