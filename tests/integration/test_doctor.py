@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from tests.integration.sample import Record
-from tests.integration.world import World, free_port, mailgap, ready
+from tests.integration.world import Input, World, free_port, mailgap, ready
 
 pytestmark = pytest.mark.kafka
 LINE = b"Mar  5 11:59:58 mx1 postfix/qmgr[7]: 4A1B2C3D4E: removed"
@@ -58,7 +57,7 @@ def test_all_is_well_but_one_source(world):
 
     async def story():
         now = int(time.time() * 1000)
-        await world.produce([Record(now - 5000, "smtp", b"mx1", LINE)])
+        await world.produce([Input(now - 5000, "smtp", b"mx1", LINE)])
         worker = world.start()
         await ready(worker)
         return worker
@@ -81,7 +80,7 @@ def test_all_is_well_but_one_source(world):
 def test_a_clock_that_is_ahead(world):
     world.prepare()
     ahead = int(time.time() * 1000) + 600_000
-    asyncio.run(world.produce([Record(ahead, "smtp", b"mx1", LINE)]))
+    asyncio.run(world.produce([Input(ahead, "smtp", b"mx1", LINE)]))
     findings = _ask(world, expect=1)
     (clock,) = _of(findings, "clocks")
     assert clock["what"] == world.smtp

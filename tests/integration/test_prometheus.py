@@ -25,13 +25,14 @@ from service.facts import Source
 from service.settings import load
 from tests.integration.pictures import Line, draw
 from tests.integration.prometheus import Alertmanager, Prometheus
-from tests.integration.sample import REFUSALS, RELAY
 from tests.rules.dashboards import BOARDS, QUERIES, Query
 from tests.rules.prometheus import ROOT, RULE_FILES
 from tests.rules.test_drift import EXPRESSIONS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus, pytest.mark.timeout(300)]
 
+RELAY = "email-smtp.eu-west-1.amazonaws.com[203.0.113.9]:587"
+PAUSED = "554 Message rejected: Sending paused for this account."
 MAILS = 600
 NOTHING_IN_THE_DEMO = {
     "Notifications",  # nobody is notified
@@ -86,7 +87,7 @@ async def _refuse_the_account(settings) -> None:
         for line in (
             f"{stamp} mx1 postfix/qmgr[7]: {queue_id}: from=<shop@app.example>, size=900, nrcpt=1 (queue active)",
             f"{stamp} mx1 postfix/smtp[8]: {queue_id}: to=<ann@post.example>, relay={RELAY}, delay=1, dsn=5.0.0,"
-            f" status=bounced (host {RELAY} said: {REFUSALS['account_paused']} (in reply to end of DATA command))",
+            f" status=bounced (host {RELAY} said: {PAUSED} (in reply to end of DATA command))",
         ):
             await producer.send_and_wait(settings.smtp_topics[0], line.encode(), key=b"mx1")
     await producer.stop()

@@ -16,7 +16,7 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -59,6 +59,15 @@ def scan(sample: Sample, folder: Path, policy: Path) -> dict[str, dict[str, Any]
     documents = [json.loads(line) for line in done.stdout.splitlines()]
     assert len({document["mail_id"] for document in documents}) == len(documents)
     return {document["mail_id"]: document for document in documents}
+
+
+class Input(NamedTuple):
+    """An input record that a test writes itself: `at` is its timestamp in milliseconds, `source` smtp or ses."""
+
+    at: int
+    source: str
+    key: bytes
+    value: bytes
 
 
 @dataclass
@@ -180,7 +189,7 @@ class World:
         for worker in self.workers:
             worker.killed()
 
-    async def produce(self, records: Iterable[Record]) -> None:
+    async def produce(self, records: Iterable[Record | Input]) -> None:
         """Each with its own time, in this order."""
         async with self.producer() as producer:
             sent = [await self.send(producer, record) for record in records]
@@ -195,7 +204,7 @@ class World:
         finally:
             await producer.stop()
 
-    async def send(self, producer: AIOKafkaProducer, record: Record) -> asyncio.Future:
+    async def send(self, producer: AIOKafkaProducer, record: Record | Input) -> asyncio.Future:
         topic = self.smtp if record.source == "smtp" else self.ses
         return await producer.send(topic, key=record.key, value=record.value, timestamp_ms=record.at)
 
