@@ -62,18 +62,18 @@ async def play(plan: Plan, inputs: Inputs, path: Path, progress: Callable[[int, 
     )
     try:
         await producer.start()
-        try:
-            with path.open("wb") as told:
-                story = Story(plan, lambda mail: truth.write(told, mail))
-                truth.write(told, story.header)
-                lag = await _Player(producer, inputs, int(time.time() * 1000)).play(story, progress)
-                footer = story.footer(lag)
-                truth.write(told, footer)
-                return footer
-        finally:
-            await producer.stop()
+        with path.open("wb") as told:
+            story = Story(plan, lambda mail: truth.write(told, mail))
+            truth.write(told, story.header)
+            told.flush()  # whoever waits for the beginning sees it
+            lag = await _Player(producer, inputs, int(time.time() * 1000)).play(story, progress)
+            footer = story.footer(lag)
+            truth.write(told, footer)
+            return footer
     except KafkaError as error:
         raise KafkaLostError(f"Kafka at {inputs.bootstrap_servers} did not take it: {error}") from error
+    finally:
+        await producer.stop()
 
 
 class _Player:

@@ -17,7 +17,7 @@ from service.contract.wire import instant_of
 from service.simulation.shippers import iso
 from tests.chaos.faults import FAULTS, OF_BROKERS
 from tests.chaos.fleet import TOGETHER, Fleet
-from tests.integration.world import ROOT, Reader, World, clean_environment, settled
+from tests.integration.world import ROOT, Reader, World, clean_environment, eventually, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,6 +94,7 @@ async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, sa
             fleet.join(TOGETHER)
         await fleet.all_ready()
         load = await _simulate(options, seed, folder, _to_kafka(world, folder))
+        await _begun(load, folder / "truth.jsonl")
         met = await _trouble(fleet, options, say)
         await _ended(load, "simulate")
         say("all mails are sent, all faults are over")
@@ -148,6 +149,18 @@ async def _command(*arguments: str, out: int | None = None) -> asyncio.subproces
         env=clean_environment(),
         cwd=ROOT,
     )
+
+
+async def _begun(load: asyncio.subprocess.Process, truth: Path) -> None:
+    """Until the load is on its way."""
+
+    def there() -> bool:
+        return truth.exists() and truth.stat().st_size > 0
+
+    async def has_header() -> bool:
+        return load.returncode is not None or await asyncio.to_thread(there)
+
+    await eventually(has_header, 60, lambda: "simulate does not begin")
 
 
 async def _ended(process: asyncio.subprocess.Process, what: str, good: Iterable[int] = (0,)) -> bytes:

@@ -30,5 +30,4 @@ def test_faults_at_random_times_change_no_verdict(local_kafka, tmp_path):
     assert lag < SHORT.grace, f"this machine was too busy: Kafka had a record {lag} s late\n{story}"
     assert outcome.right, story
     assert outcome.board["gaps_due"] > 500, story
-    assert outcome.tracebacks == 0, story
     assert outcome.faults.total() == SHORT.count
