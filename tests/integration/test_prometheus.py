@@ -100,6 +100,7 @@ def _until(true, otherwise, within: float = 60) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow  # four minutes, most of them for alerts to fire and to resolve
 def test_the_demo_under_prometheus(settings, tmp_path):
     asyncio.run(ground.prepare(settings))
     routes = tmp_path / "alertmanager.yml"
