@@ -40,7 +40,7 @@ class Seen:
     def submission(self, story: str, documents: Documents | None = None) -> dict[str, Any] | None:
         """The record of a submission, where it has one."""
         queue_id = self.truth.submitted[story].queue_id
-        found = [d for d in (documents or self.joined).values() if name_of(d["mail_id"]).endswith(f"/{queue_id}")]
+        found = [d for d in (documents or self.joined).values() if name_of(d["mail_id"], None).endswith(f"/{queue_id}")]
         return found[0] if found else None
 
     def mails(self, story: str, documents: Documents | None = None) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def _notices(seen: Seen) -> set[str]:
 def test_a_notice_that_ses_refuses_is_nobodys_mail(seen):
     """SES takes no null sender. No application waits for a notice."""
     assert _notices(seen)
-    assert not [key for key in seen.joined if name_of(key).rpartition("/")[2] in _notices(seen)]
+    assert not [key for key in seen.joined if name_of(key, None).rpartition("/")[2] in _notices(seen)]
 
 
 def test_nothing_else_is_said(seen):
@@ -216,7 +216,7 @@ def test_nothing_else_is_said(seen):
         "one bad recipient of three", "endpoint unreachable",
     }  # fmt: skip
     known = {seen.truth.submitted[story].queue_id for story in refused}
-    found = {name_of(d).rpartition("/")[2] for d in seen.joined if "/" in d}
+    found = {name_of(d, None).rpartition("/")[2] for d in seen.joined if "/" in d}
     found -= {seen.truth.submitted["answer lost for ever"].queue_id}
     assert found == known
     assert {attempt.fate for attempt in seen.truth.attempts} >= {Fate.DROPPED, Fate.STALLED, Fate.NO_ID}
