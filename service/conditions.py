@@ -88,10 +88,6 @@ class Conditions:
         rows.check_version(data)
         self.known = msgspec.msgpack.decode(memoryview(data)[1:], type=dict[str, Known])
 
-    def raised(self) -> Iterator[Condition]:
-        """Those that hold now."""
-        return (known.condition for known in self.known.values() if known.raised)
-
     def _is_mine(self, about: str) -> bool:
         return crc32(about.encode()) % self._shards == self._shard
 

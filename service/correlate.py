@@ -122,8 +122,7 @@ class Correlator:
                 _, name = heapq.heappop(heap)
                 self._rejudge(name)
         self._drop()
-        policy = self.policy
-        self.marks.forget_holes(self._all_spoken() - policy.window - policy.longest - max(policy.keep, policy.grace))
+        self.marks.forget_holes(self._all_spoken() - self._memory)
 
     def _heed_conditions(self) -> None:
         changes = self.conditions.update(self.marks)
@@ -139,9 +138,10 @@ class Correlator:
         return said
 
     @property
-    def waiting(self) -> int:
-        """Deadlines on the heaps; those of mails that are over by now included."""
-        return sum(map(len, self._heaps.values()))
+    def _memory(self) -> int:
+        """How long after a window's beginning the last of its mails may still be asked for, in milliseconds."""
+        policy = self.policy
+        return policy.window + policy.longest + max(policy.keep, policy.grace)
 
     def last_record(self, source: Source) -> Instant:
         """When the newest record of the source was written; 0 where there never was one."""
@@ -226,8 +226,7 @@ class Correlator:
 
     def _expired(self, window: Instant) -> bool:
         """Every deadline of the window's mails has passed, and `keep` after it, in all that was spoken."""
-        policy = self.policy
-        return self._all_spoken() >= window + policy.window + policy.longest + max(policy.keep, policy.grace)
+        return self._all_spoken() >= window + self._memory
 
     def _all_spoken(self) -> Instant:
         return min((self._spoken[source] for source in self.marks.configured), default=NEVER)

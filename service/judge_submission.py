@@ -53,7 +53,7 @@ def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
     held = due_past and _in_the_dark(sub, deadline, marks, policy)
     joins = _joins(sub, marks, policy)
     # What names nothing but a Message-ID can be heard of by that alone: without the join, nothing is known of it.
-    known_absent = any(_is_absence(f) for f, _ in sub.life.facts) if joins else bool(sub.legs) or not sub.application_s
+    known_absent = any(_is_absence(f) for f, _ in sub.life.facts) if joins else bool(sub.legs) or not sub.by_application
     late = _late(sub, deadline)
     refusal = _refusal(sub)
     certain = refusal is None or _is_no_notice(sub, refusal + policy.grace, marks)
@@ -101,7 +101,7 @@ def _is_no_notice(sub: Submission, until: Instant, marks: Watermarks) -> bool:
     SES refuses the notice that a mail server writes of every mail that SES refused, so this decides about every second
     refusal. The lines of one host come in order only where its log has one partition.
     """
-    known = sub.sender is not None or sub.application_s
+    known = sub.sender is not None or sub.by_application
     return known or marks.complete or marks.of(Source.SMTP) >= until
 
 

@@ -90,7 +90,7 @@ class Submission(msgspec.Struct, frozen=True):
         return self.sender == ""
 
     @property
-    def application_s(self) -> bool:
+    def by_application(self) -> bool:
         """An application's own statement, not a mail server's: its submission is one mail, and nobody's notice."""
         return is_one_mail(self.life.submission)
 

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from service.contract import dead_letter
 from service.edges import topics
+from service.edges.reading import reader, records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -45,36 +46,10 @@ class Letter:
 
 
 async def read(settings: Settings) -> list[Letter]:
-    """All letters that Kafka still has, in order. Raises `KafkaUnusableError`."""
-    topic = settings.topics.dead_letters
-    count = (await topics.counts(settings)).get(topic)
-    if count is None:
-        raise topics.KafkaUnusableError(
-            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
-        )
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=topics.LARGEST_DEAD_LETTER,
-    )
-    await consumer.start()
-    try:
-        return [letter async for letter in _letters(consumer, [TopicPartition(topic, n) for n in range(count)])]
-    finally:
-        await consumer.stop()
-
-
-async def _letters(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> AsyncIterator[Letter]:
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
-    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            for record in records:
-                letter = _letter(record)
-                if letter is not None:
-                    yield letter
+    """All letters that Kafka still has; those of one partition in order. Raises `KafkaUnusableError`."""
+    large = {"max_partition_fetch_bytes": topics.LARGEST_DEAD_LETTER}
+    async with reader(settings, settings.topics.dead_letters, **large) as consumer:
+        return [letter async for record in records(consumer) if (letter := _letter(record)) is not None]
 
 
 def _letter(record: Any) -> Letter | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.contract.correlated import Correlated
-from service.edges import topics
+from service.edges.reading import reader, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,35 +37,10 @@ def forms(typed: str, pseudonyms: Iterable[Pseudonyms] = ()) -> frozenset[str]:
 
 async def find(settings: Settings, wanted: frozenset[str]) -> list[Correlated]:
     """The latest revision of every matching mail. Reads the whole topic once; raises `KafkaUnusableError`."""
-    topic = settings.topics.correlated
-    count = (await topics.counts(settings)).get(topic)
-    if count is None:
-        raise topics.KafkaUnusableError(
-            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
-        )
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
-    await consumer.start()
-    try:
-        return await _read(consumer, [TopicPartition(topic, number) for number in range(count)], wanted)
-    finally:
-        await consumer.stop()
-
-
-async def _read(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], wanted: frozenset[str]
-) -> list[Correlated]:
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
     found: dict[bytes, Correlated] = {}
-    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            for record in records:
-                document = _decode(record.value) if record.value is not None else None
-                if document is not None and matches(document, wanted):
-                    found[record.key] = document
+    async with reader(settings, settings.topics.correlated) as consumer:
+        async for record in records(consumer):
+            document = _decode(record.value) if record.value is not None else None
+            if document is not None and matches(document, wanted):
+                found[record.key] = document
     return list(found.values())

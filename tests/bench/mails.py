@@ -2,6 +2,7 @@
 
 Of a hundred mails one is throttled for good, one loses SES's `250` (SES took it), two are accepted and never heard of
 again, three bounce; the others are delivered. Lines and events carry the Message-ID. Nothing here knows mailgap.
+(`mailgap simulate` plays far more than that, and goes on growing: a measurement's load has to stay what it is.)
 """
 
 from __future__ import annotations

@@ -21,14 +21,6 @@ GOOD = (
 CUT = b"Nov 24 08:00:00 mx1 postfix/smtp[7]: 4F2A001: to=<a@b.example>, status=sent ("
 
 
-@pytest.fixture
-def world(kafka, prefix, tmp_path):
-    world = World(kafka, prefix, tmp_path)
-    world.prepare()
-    yield world
-    world.end()
-
-
 def _letters(world: World, *arguments: str) -> list[dict[str, str]]:
     done = mailgap("dead-letters", "list", *world.where(), "--format", "jsonl", *arguments)
     assert done.returncode == 0, done.stderr

@@ -9,18 +9,10 @@ import time
 import pytest
 
 from tests.integration import sample as samples
-from tests.integration.world import World, eventually, ready, settled
+from tests.integration.world import eventually, ready, settled
 
 pytestmark = pytest.mark.kafka
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[a-z]")
-
-
-@pytest.fixture
-def world(kafka, prefix, tmp_path):
-    made = World(kafka, prefix, tmp_path)
-    made.prepare()
-    yield made
-    made.end()
 
 
 async def _open(world):

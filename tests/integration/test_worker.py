@@ -11,17 +11,9 @@ import pytest
 
 from tests.integration import sample as samples
 from tests.integration.judged import differences, false_announcements, none
-from tests.integration.world import World, eventually, ready, settled
+from tests.integration.world import eventually, ready, settled
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def world(kafka, prefix, tmp_path):
-    made = World(kafka, prefix, tmp_path)
-    made.prepare()
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, note, settings
 
 from tests.properties.telling import stories
+from tests.stories.retelling import retell
 from tests.stories.story import Story
 
 
@@ -14,4 +15,4 @@ from tests.stories.story import Story
 def test_any_story_ends_the_same_however_it_is_told(story: Story):
     """Gaps are announced once and ended once, revisions rise by one: `World` sees to that in every telling."""
     note(repr(story))
-    story.retell()
+    retell(story)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.stories.retelling import retell
 from tests.stories.story import Story
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def tell() -> Iterator[Callable[..., Story]]:
 
     yield begin
     for story in stories:
-        story.retell()
+        retell(story)
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@
     assert story.outcome(mail) == "delivered"
 
 The text is what the sources really write, read by the real parsers; the judgement is the real `Correlator`. When a
-story has been told, `retell` tells it again in every way that must make no difference.
+story has been told, `retelling` tells it again in every way that must make no difference.
 """
 
 from __future__ import annotations
 
 import itertools
-import random
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -37,8 +36,6 @@ UNVERIFIED: Final = (
 )
 LOST: Final = "lost connection with {relay} while sending end of data -- message may be sent more than once"
 TIMED_OUT: Final = "connect to email-smtp.us-east-1.amazonaws.com[198.51.100.7]:587: Connection timed out"
-FEW: Final = 40
-"""A story of so few records is retold with every cut; a longer one with some."""
 
 
 def after(offset: str) -> int:
@@ -369,56 +366,6 @@ class Story:
         """Every condition record so far, as `raised source_stalled ses: SES's events of region us-east-1`."""
         return [f"{c.state} {c.condition} {c.source}: {c.about}" for c in self.told().conditions]
 
-    # -- in every way that must make no difference -----------------------------------------------------------------
-
-    def retell(self) -> None:
-        """Tells the story again: in other batches, doubled, in another order, cut by crashes, over several shards."""
-        world, log = self.told(), self.log
-        self._crash_everywhere(world)
-        if not self.forgets:
-            self._order_anew(world)
-        if not (self.sampled or self.forgets):
-            told = self._play([[record] for record in log], shards=3).truth(loosely=True)
-            _same(told, world.truth(loosely=True), "over three shards")
-
-    def _order_anew(self, world: World) -> None:
-        log, expected = self.log, world.truth(loosely=True)
-        for batches in _batches(log):
-            _same(
-                self._play(batches).truth(loosely=True), expected, f"in batches of {[len(batch) for batch in batches]}"
-            )
-        doubled = [[record, record] for record in log]
-        doubled.append([record for record in log if record.fragments])
-        _same(self._play(doubled).truth(loosely=True), expected, "doubled")
-        for seed in range(4):
-            segments = _shuffled(log, random.Random(seed))
-            batches = segments if seed % 2 else [[record] for segment in segments for record in segment]
-            _same(self._play(batches).truth(loosely=True), expected, f"shuffled by {seed}")
-
-    def _crash_everywhere(self, world: World) -> None:
-        """Every record is followed by a crash, or its transaction is aborted once: what was said, was said once."""
-        for abort in (False, True):
-            other = World(self.policy, self.sources)
-            often = max(1, len(self.log) // FEW)
-            for number, record in enumerate(self.log):
-                mishap = number % often == 0
-                other.take([record], abort=abort and mishap)
-                if mishap and not abort:
-                    other.crash()
-            how = "aborted" if abort else "cut by crashes"
-            assert sorted(other.published) == sorted(world.published), how
-            assert sorted(map(repr, other.gaps)) == sorted(map(repr, world.gaps)), how
-            assert other.conditions == world.conditions, how
-            _same(other.truth(), world.truth(), how)
-            assert other.counts == world.counts, how
-            assert sorted(other.timings) == sorted(world.timings), how
-
-    def _play(self, batches: Sequence[Sequence[FactsRecord]], shards: int = 1) -> World:
-        world = World(self.policy, self.sources, shards)
-        for batch in batches:
-            world.take(batch)
-        return world
-
 
 def entry(
     source: Source,
@@ -445,38 +392,5 @@ def entry(
     )
 
 
-def _same(found: dict[str, Any], expected: dict[str, Any], how: str) -> None:
-    """Says which fields of which mails differ when the story is told so."""
-    differences = [
-        f"{mail}: {field} is {mine.get(field)!r}, not {theirs.get(field)!r}"
-        for mail in sorted({*found, *expected})
-        for mine, theirs in [(found.get(mail, {}), expected.get(mail, {}))]
-        for field in sorted({*mine, *theirs})
-        if mine.get(field) != theirs.get(field)
-    ]
-    assert not differences, f"told {how}, it ends otherwise:\n" + "\n".join(differences[:10])
-
-
 def _who(recipient: str | None) -> str:
     return f" {recipient}" if recipient else ""
-
-
-def _batches(log: list[FactsRecord]) -> list[list[list[FactsRecord]]]:
-    """Ways to cut the log: all at once, in two at (almost) every place, and in pieces of a few."""
-    step = max(1, len(log) // FEW)
-    cuts = [[log[:cut], log[cut:]] for cut in range(1, len(log), step)]
-    return [[log], *cuts, [log[n : n + 3] for n in range(0, len(log), 3)]]
-
-
-def _shuffled(log: list[FactsRecord], chance: random.Random) -> list[list[FactsRecord]]:
-    """Facts change places among those between two watermarks; there they may come in any order."""
-    segments: list[list[FactsRecord]] = []
-    facts: list[FactsRecord] = []
-    for record in [*log, None]:
-        if record is not None and record.watermark is None:
-            facts += [FactsRecord([(name, [item])]) for name, items in record.fragments for item in items]
-            continue
-        chance.shuffle(facts)
-        segments += [facts, [record] if record is not None else []]
-        facts = []
-    return [segment for segment in segments if segment]

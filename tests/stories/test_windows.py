@@ -6,6 +6,7 @@ import pytest
 
 from service.facts import Source
 from service.policy import parse_policy
+from tests.stories.world import deadlines
 
 # The window's hour, the longest deadline of 14 h and a day of keeping: rows go 39 h after their window began.
 ALONE = parse_policy({"message_id_join": False})
@@ -115,4 +116,5 @@ def test_memory_comes_back(story):
     assert rows(story) <= 2 * 40
     story.watermark("120h")
     assert rows(story) == 0
-    assert story.told().correlators[0].waiting == story.told().correlators[0].open_names == 0
+    (correlator,) = story.told().correlators
+    assert (deadlines(correlator), correlator.open_names) == (0, 0)

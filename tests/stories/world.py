@@ -162,6 +162,11 @@ class World:
         return found
 
 
+def deadlines(correlator: Correlator) -> int:
+    """Deadlines on the heaps; those of mails that are over by now included."""
+    return sum(map(len, correlator._heaps.values()))
+
+
 def _gauges_are_right(correlator: Correlator) -> None:
     """What the metrics say is open is what stands in the rows, so that the sum over all shards is always right."""
     kept = [rows.unpack(data) for name, data in correlator.store.items() if not name.startswith(b"\0")]

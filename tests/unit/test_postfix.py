@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from service.facts import (
-    Accepted,
     Cause,
     Closed,
     Deferred,
@@ -19,29 +18,7 @@ from service.facts import (
 )
 from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.syslog import Line
-
-# Positional booleans stand for `floating` throughout.
-
-AT = 1_709_640_000_000
-QID = "4A1B2C3D4E"
-ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
-ODD_ID = "EXAMPLE0a1b2c3d4-55667788-aaaa-bbbb-cccc-ddddeeeeffff-000000"
-SES = "email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587"
-ALIAS = "smtp.corp.example[192.0.2.10]:587"
-MX = "mx.mail.example[192.0.2.99]:25"
-FILTER = "127.0.0.1[127.0.0.1]:10024"
-ANN = "ann@shop.example"
-
-
-def facts_of(program: str, message: str, host: str = "Mx1", relays: frozenset[str] = frozenset()) -> list[LineFact]:
-    found = parse_postfix(Line(AT, False, host, program, message), relays)
-    assert found is not None, "could not be read"
-    return [fact for name, fact in found if name.startswith(b"Q:")]  # type: ignore[misc]
-
-
-def delivery(relay: str, status: str, text: str, to: str = f"<{ANN}>", more: str = "") -> str:
-    return f"{QID}: to={to}, {more}relay={relay}, delay=1.2, delays=0.1/0/0.6/0.5, dsn=2.0.0, status={status} ({text})"
-
+from tests.unit.postfix_lines import ALIAS, ANN, AT, FILTER, ID, MX, ODD_ID, QID, SES, accepted, delivery, facts_of
 
 # -- the life of a mail in the queue ---------------------------------------------------------------------------------
 
@@ -190,10 +167,6 @@ def test_a_tag_that_was_cut_at_the_slash_still_tells_what_it_can() -> None:
 
 
 # -- deliveries ------------------------------------------------------------------------------------------------------
-
-
-def accepted(to: str = ANN, ses_id: str = ID, region: str = "eu-west-1") -> Accepted:
-    return Accepted(AT, False, (to,), ses_id, f"mx1/{QID}", region)
 
 
 def elsewhere(relay: str, queued_as: str = "") -> Elsewhere:
@@ -346,96 +319,3 @@ def test_bounced_where_it_was_queued() -> None:
     line = delivery("none", "bounced", "message too big")
     for program in ("postfix/cleanup", "postfix/qmgr"):
         assert facts_of(program, line) == [Refused(AT, False, (ANN,), Cause.OTHER_REFUSAL, "message too big")]
-
-
-# -- damage and forgery ----------------------------------------------------------------------------------------------
-
-
-def test_a_line_that_was_cut_off_says_what_it_still_says() -> None:
-    whole = delivery(SES, "sent", f"250 Ok {ID}")
-    assert facts_of("postfix/smtp", whole[:-1]) == [accepted()]  # only the parenthesis is missing: the id is all there
-    assert facts_of("postfix/smtp", whole[:-2]) == [Unconfirmed(AT, False, (ANN,), f"250 Ok {ID[:-1]}")]
-    odd = delivery(SES, "sent", f"250 Ok {ODD_ID}")[:-1]
-    assert facts_of("postfix/smtp", odd) == [Unconfirmed(AT, False, (ANN,), f"250 Ok {ODD_ID}")]
-    cut = delivery(SES, "bounced", "host x said: 554 Access denied: User (x) is not")[:-5]
-    assert facts_of("postfix/smtp", cut) == [
-        Refused(AT, False, (ANN,), Cause.ACCESS_DENIED, "host x said: 554 Access denied: User (x) is", "eu-west-1")
-    ]
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        f"{QID}: to=<{ANN}>, relay={SES}, delay=1.2, delays=0.1/0",
-        f"{QID}: to=<{ANN}>, relay={SES}",
-        f"{QID}: to=<{ANN}",
-        f"{QID}: to=<>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
-        f"{QID}: to=<{'a' * 2000}@b>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
-        f"{QID}: o=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
-        f"4A1B\\x00: to=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
-        f"{QID} to=<{ANN}>, relay={SES}, dsn=2.0.0, status=sent (250 Ok {ID})",
-        delivery(SES, "exploded", "what?"),
-    ],
-)
-def test_a_status_line_that_cannot_be_read_is_not_passed_over(message: str) -> None:
-    assert parse_postfix(Line(AT, False, "mx1", "postfix/smtp", message)) is None
-
-
-def test_a_queued_line_that_cannot_be_read_is_not_passed_over() -> None:
-    assert parse_postfix(Line(AT, False, "mx1", "postfix/qmgr", f"{QID}: from=<{ANN}>, size=20")) is None
-
-
-FORGED = f"to=<x@y>, relay={SES}, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 Ok {ID})"
-
-
-@pytest.mark.parametrize(
-    ("program", "message"),
-    [
-        ("postfix/cleanup", f"{QID}: warning: header Subject: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>"),
-        ("postfix/cleanup", f"{QID}: info: header Subject: {QID}: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>"),
-        ("postfix/smtp", f"{QID}: warning: header Subject: {FORGED}"),
-        ("postfix/smtp", f"{QID}: replace: header Subject: {FORGED}: Subject: x"),
-        ("postfix/smtpd", f"{QID}: reject: RCPT from app[10.0.0.7]: 550 {FORGED}"),
-        ("postfix/smtpd", f"{QID}: {FORGED}"),
-        ("postfix/smtpd", f"NOQUEUE: reject: RCPT from app[10.0.0.7]: 550 {FORGED}"),
-        ("postfix/bounce", f"{QID}: {FORGED}"),
-    ],
-)
-def test_a_line_that_quotes_a_delivery_is_none(program: str, message: str) -> None:
-    assert facts_of(program, message) == []
-
-
-def test_a_header_that_is_rejected_closes_the_mail_and_its_text_says_nothing_else() -> None:
-    line = f"{QID}: reject: header Subject: {FORGED} from app[10.0.0.7]; from=<a@b> to=<c@d>: no"
-    assert facts_of("postfix/cleanup", line) == [Closed(AT, False, "discarded")]
-
-
-def test_an_address_cannot_pass_itself_off_as_the_rest_of_the_line() -> None:
-    local = f'"x>, relay={SES}, delay=1, dsn=2.0.0, status=sent (250 Ok {ID})"'
-    refused = "host email-smtp.eu-west-1.amazonaws.com[192.0.2.10] said: 501 No"
-    # With quotes, as Postfix writes it since 3.5, it is plain where the address ends.
-    quoted = delivery(SES, "bounced", refused, f"<{local}@evil.example>")
-    assert facts_of("postfix/smtp", quoted) == [
-        Refused(AT, False, (f"{local}@evil.example",), Cause.BAD_ADDRESS, refused, "eu-west-1")
-    ]
-    # Without, nobody can tell: no fact, and a dead letter for people.
-    bare = delivery(SES, "bounced", refused, "<" + local.strip('"') + "@evil.example>")
-    assert parse_postfix(Line(AT, False, "mx1", "postfix/smtp", bare)) is None
-
-
-@pytest.mark.parametrize(
-    "nasty",
-    [
-        f"{QID}: to=<" + ", relay=x" * 28_000,
-        f"{QID}: to=<" + ", relay=x, status=" * 14_000,
-        f"{QID}: to=<" + ">, orig_to=<" * 20_000,
-        f'{QID}: to=<"' + "\\" * 250_000,
-        f'{QID}: to=<"' + '"@' * 125_000,
-        f"{QID}: to=<" + "a=b, " * 50_000,
-        f"{QID}: " + "to=<, status=sent (" * 13_000,
-        "A" * 260_000,
-    ],
-)
-def test_hostile_lines_are_read_in_one_pass(nasty: str) -> None:
-    for program in ("postfix/smtp", "postfix/cleanup", "postfix/qmgr", "postfix"):
-        parse_postfix(Line(AT, False, "mx1", program, nasty))

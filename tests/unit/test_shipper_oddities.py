@@ -1,4 +1,4 @@
-"""What a reader with ill will tried on shippers and stamps: every form in which a known line may come."""
+"""Forms in which shippers and applications bring a line, and its stamp, that are seldom met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader with ill will tried on applications: errors in several lines, bursts, forged and foreign entries."""
+"""What applications write seldom, or for others: errors in several lines, bursts, forged and foreign entries."""
 
 from __future__ import annotations
 

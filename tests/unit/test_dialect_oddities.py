@@ -1,4 +1,4 @@
-"""Lines that a reader of real logs found to say nothing, or the wrong thing."""
+"""Lines of mail servers and SDKs that are seldom met, and causes that are easily mistaken."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""Reads one of our topics as it stands: from its beginning to the end that it has now, and only what is committed."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service.edges import topics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from service.settings import Settings
+
+
+@asynccontextmanager
+async def reader(settings: Settings, topic: str, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer at the beginning of all partitions, in no group, with these options of aiokafka.
+
+    Raises `KafkaUnusableError` where no Kafka answers or the topic is not there.
+    """
+    count = (await topics.counts(settings)).get(topic)
+    if count is None:
+        raise topics.KafkaUnusableError(
+            f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
+        )
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers.split(","),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        **options,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(count)])
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def records(consumer: AIOKafkaConsumer) -> AsyncIterator[Any]:
+    """Every record up to where the partitions end now; those of one partition in order."""
+    partitions = consumer.assignment()
+    ends = await consumer.end_offsets(partitions)
+    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+        for batch in (await consumer.getmany(timeout_ms=500)).values():
+            for record in batch:
+                yield record
