@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --no-deps --no-compile
+# As many processes as cores, but those tests that need servers stay in one.
+PARALLEL := -n auto --maxprocesses 4 --dist loadgroup
 # More words for pytest: make test PYTEST="-k postfix -x"
 PYTEST ?=
 # Words for the chaos scoreboard: make chaos CHAOS="--mails 200000 --rate 400 --faults kill --count 50"
@@ -26,10 +28,10 @@ demo: $(VENV)/.runtime ## show on a real Kafka what mailgap finds, in under two 
 	@$(BIN)/mailgap demo
 
 test: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test that is not slow
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST)
 
 test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 bench: $(VENV)/.dev ## how fast scan reads a million lines, and how much memory it takes
 	$(BIN)/python -m tests.bench.scan

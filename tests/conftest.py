@@ -28,6 +28,7 @@ settings.register_profile(
 settings.register_profile("long", deadline=None, suppress_health_check=_PATIENT, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
+_WITH_SERVERS = {"integration", "chaos"}
 _FIXTURES_THAT_MARK = {"kafka": "kafka", "local_kafka": "kafka", "postfix": "postfix"}
 
 
@@ -40,11 +41,17 @@ def need(name: str, reason: str) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for a server carries its mark, so that `-m "not kafka"` needs nobody's memory."""
+    """Whoever asks for a server carries its mark, so that `-m "not kafka"` needs nobody's memory.
+
+    Tests with servers stay in one process (they share one Kafka), and mostly wait; all others fill the other processes.
+    """
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
-        for mark in {mark for fixture, mark in _FIXTURES_THAT_MARK.items() if fixture in asked}:
+        marks = {mark for fixture, mark in _FIXTURES_THAT_MARK.items() if fixture in asked}
+        for mark in marks:
             item.add_marker(mark)
+        if marks or _WITH_SERVERS.intersection(item.path.parts):
+            item.add_marker(pytest.mark.xdist_group("servers"))
 
 
 @pytest.fixture(scope="session")
