@@ -22,6 +22,9 @@ DAY: Final = 24 * HOUR
 SES_LIFETIME: Final = 14 * HOUR
 """The longest that SES can be told to go on trying (DeliveryOptions.MaxDeliverySeconds <= 50400)."""
 
+LONGEST_TIME: Final = 3650 * DAY
+"""Longer than this, a duration is a slip of the finger."""
+
 _UNITS: Final = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)")
 
@@ -129,7 +132,18 @@ def duration(text: object, where: str) -> int:
     parts = _DURATION.findall(value)
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise PolicyError(f"{where}: {text!r} is no duration; write a number and a unit, like 90s, 15m, 14h or 5d")
-    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    found = int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if found > LONGEST_TIME:
+        raise PolicyError(f"{where}: {text!r} is longer than ten years; give something shorter")
+    return found
+
+
+def _time(text: object, where: str) -> int:
+    """A duration that is above nothing."""
+    found = duration(text, where)
+    if not found:
+        raise PolicyError(f"{where}: {text!r} leaves no time at all; give something longer, like 1s or 15m")
+    return found
 
 
 def parse_policy(document: object) -> Policy:
@@ -138,11 +152,15 @@ def parse_policy(document: object) -> Policy:
     defaults = _mapping(root.get("defaults"), "defaults", _DEADLINES | _TIMES)
     sources = _mapping(root.get("sources"), "sources", {"stall_after", "stall_mails", "relays"})
     base = _deadlines(defaults, Deadlines(), "defaults")
-    times = {key: duration(defaults[key], f"defaults.{key}") for key in _TIMES if key in defaults}
+    times = {
+        key: (duration if key in _MAY_BE_NOTHING else _time)(defaults[key], f"defaults.{key}")
+        for key in _TIMES
+        if key in defaults
+    }
     policy = Policy(
         defaults=base,
-        streams=tuple(_stream(item, base, n) for n, item in enumerate(_list(root.get("streams"), "streams"))),
-        relays=frozenset(str(host).lower() for host in _list(sources.get("relays"), "sources.relays")),
+        streams=_streams(_list(root.get("streams"), "streams"), base),
+        relays=frozenset(_relay(host, n) for n, host in enumerate(_list(sources.get("relays"), "sources.relays"))),
         message_id_join=_switch(root.get("message_id_join", True), "message_id_join"),
         unlogged_send=_switch(root.get("unlogged_send", False), "unlogged_send"),
         extractors=_extractors(root.get("extractors")),
@@ -151,15 +169,28 @@ def parse_policy(document: object) -> Policy:
     return _stalls(policy, sources)
 
 
+def advice(policy: Policy) -> list[str]:
+    """What the policy says that it can hardly mean, a sentence each with the way out."""
+    return [
+        f"streams[{number}] ({stream.name}): matches by {key}, which only SES's events name, so a mail that SES never"
+        " answered is judged with another stream's deadlines; match its sender_domain or application instead"
+        for number, stream in enumerate(policy.streams)
+        for key in [key for key, _ in stream.match if key not in _KNOWN_TO_LOGS][:1]
+    ]
+
+
+_KNOWN_TO_LOGS: Final = {"sender_domain", "application"}
+"""What is known of a mail before SES has spoken of it."""
 _SECTIONS: Final = {"defaults", "sources", "streams", "message_id_join", "unlogged_send", "extractors"}
 _DEADLINES: Final = {"handoff", "first_event", "max_delivery"}
 _TIMES: Final = {"grace", "keep", "queue_lifetime", "window"}
+_MAY_BE_NOTHING: Final = {"grace", "keep"}
 _KEYS: Final = {"configuration_set", "application", "sender_domain", "region"}
 
 
 def _stalls(policy: Policy, sources: Mapping[str, Any]) -> Policy:
     if "stall_after" in sources:
-        policy = replace(policy, stall_after=duration(sources["stall_after"], "sources.stall_after"))
+        policy = replace(policy, stall_after=_time(sources["stall_after"], "sources.stall_after"))
     count = sources.get("stall_mails", policy.stall_mails)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise PolicyError(f"sources.stall_mails: {count!r} is no count; write a whole number of 1 or more")
@@ -173,28 +204,55 @@ def _extractors(section: object) -> tuple[ExtractorSpec, ...]:
         raise PolicyError(str(error)) from error
 
 
+def _relay(host: object, number: int) -> str:
+    if not isinstance(host, str) or not host.strip():
+        raise PolicyError(f"sources.relays[{number}]: {host!r} is no host; write a name, like smtp-proxy.internal")
+    return host.strip().lower()
+
+
+def _streams(items: list[Any], base: Deadlines) -> tuple[Stream, ...]:
+    """The streams, in their order. One that an earlier one leaves nothing to is a mistake that nobody would notice."""
+    streams = tuple(_stream(item, base, number) for number, item in enumerate(items))
+    for number, stream in enumerate(streams):
+        for before, earlier in enumerate(streams[:number]):
+            if set(earlier.match) <= set(stream.match):
+                raise PolicyError(
+                    f"streams[{number}] ({stream.name}): streams[{before}] ({earlier.name}) takes all of its mails,"
+                    " since the first match counts; put it before that one"
+                )
+    return streams
+
+
 def _stream(item: object, base: Deadlines, number: int) -> Stream:
     where = f"streams[{number}]"
     entry = _mapping(item, where, _DEADLINES | {"name", "match"})
     name = entry.get("name")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name.strip():
         raise PolicyError(f"{where}: has no name; give it one, since alerts and dashboards show it")
     match = _mapping(entry.get("match"), f"{where}.match", None)
-    unknown = [key for key in match if key not in _KEYS and not key.startswith("tag.")]
-    if unknown:
-        raise PolicyError(f"{where}.match: {unknown[0]!r} is unknown; use {', '.join(sorted(_KEYS))} or tag.<name>")
+    if not match:
+        raise PolicyError(
+            f"{where} ({name}): has no match, so it would take every mail; give it one, or put its deadlines into"
+            " defaults"
+        )
     own = "max_delivery" in entry
     deadlines = replace(_deadlines(entry, base, where), own_max_delivery=own)
-    return Stream(name, deadlines, tuple((key, _wanted(key, value)) for key, value in match.items()))
+    return Stream(name, deadlines, tuple((key, _wanted(key, value, f"{where}.match")) for key, value in match.items()))
 
 
-def _wanted(key: str, value: object) -> str:
-    return str(value).lower() if key == "sender_domain" else str(value)
+def _wanted(key: str, value: object, where: str) -> str:
+    if key not in _KEYS and (not key.startswith("tag.") or key == "tag."):
+        raise PolicyError(f"{where}: {key!r} is unknown; use {', '.join(sorted(_KEYS))} or tag.<name>")
+    if not isinstance(value, str):
+        raise PolicyError(f"{where}.{key}: {value!r} is no text; write it in quotes, like '{value}'")
+    if not value.strip():
+        raise PolicyError(f"{where}.{key}: is empty; say what it must be, or leave the key out")
+    return value.lower() if key == "sender_domain" else value
 
 
 def _deadlines(entry: Mapping[str, Any], base: Deadlines, where: str) -> Deadlines:
     def given(key: str, otherwise: int) -> int:
-        return duration(entry[key], f"{where}.{key}") if key in entry else otherwise
+        return _time(entry[key], f"{where}.{key}") if key in entry else otherwise
 
     return Deadlines(
         handoff=given("handoff", base.handoff),

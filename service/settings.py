@@ -12,58 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
-from service.policy import Policy, PolicyError, duration, parse_policy
+from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
+from service.setting_values import (
+    MOST_PARTITIONS,
+    MOST_REPLICAS,
+    SettingsError,
+    addresses,
+    base_url,
+    bind,
+    count,
+    names,
+    percent,
+    prefix,
+    seconds,
+    servers,
+    text,
+)
+from service.yaml_files import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the text names it, its value and the way out."""
-
-
-def _text(value: object, _where: str) -> str:
-    return str(value)
-
-
-def _names(value: object, _where: str) -> tuple[str, ...]:
-    items = value if isinstance(value, list | tuple) else str(value).split(",")
-    return tuple(str(item).strip() for item in items if str(item).strip())
-
-
-def _count(value: object, where: str) -> int:
-    if not str(value).isdigit() or int(str(value)) < 1:
-        raise SettingsError(f"{where}: {value!r} is no count; give a whole number of 1 or more")
-    return int(str(value))
-
-
-def _percent(value: object, where: str) -> int:
-    if not str(value).isdigit() or int(str(value)) > 100:  # noqa: PLR2004 of a hundred
-        raise SettingsError(f"{where}: {value!r} is no percentage; give a whole number from 0 to 100")
-    return int(str(value))
-
-
-def _seconds(value: object, where: str) -> float:
-    try:
-        return duration(value, where) / 1000
-    except PolicyError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _addresses(value: object, where: str) -> str:
-    if value not in ("pseudonymous", "raw"):
-        raise SettingsError(f"{where}: {value!r} is unknown; choose pseudonymous or raw")
-    return str(value)
-
-
-def _bind(value: object, where: str) -> tuple[str, int]:
-    host, _, port = str(value).rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 the largest port there is
-        raise SettingsError(f"{where}: {value!r} is no address to listen on; give host:port, like 127.0.0.1:9750")
-    return host.strip("[]"), int(port)
+__all__ = ["TABLE", "Setting", "Settings", "SettingsError", "Topics", "load", "origins", "read_policy", "read_zone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +55,34 @@ class Setting:
 
 TABLE: Final = (
     Setting(
-        "bootstrap_servers", "--bootstrap-servers", "127.0.0.1:9092", _text, "Kafka, host:port, several with commas."
+        "bootstrap_servers", "--bootstrap-servers", "127.0.0.1:9092", servers, "Kafka, host:port, several with commas."
     ),
-    Setting("smtp_topics", "--smtp-topic", (), _names, "Topics with the application's mail logs."),
-    Setting("ses_topics", "--ses-topic", (), _names, "Topics with SES's events."),
-    Setting("prefix", "--prefix", "mailgap", _text, "Begins the names of our topics and groups."),
-    Setting("policy_file", "--policy", None, _text, "YAML file with streams and deadlines."),
-    Setting("addresses", "--addresses", "pseudonymous", _addresses, "pseudonymous, or raw: addresses as they are."),
-    Setting("pseudonym_key_file", "--pseudonym-key-file", None, _text, "File with the key of the pseudonyms."),
-    Setting("http_bind", "--http-bind", "127.0.0.1:9750", _bind, "Where metrics and health are served."),
-    Setting("partitions", "--partitions", "8", _count, "Partitions of our topics; fixed once there is state."),
-    Setting("replication", "--replication", "1", _count, "Replicas of our topics."),
-    Setting("session_timeout", "--session-timeout", "10s", _seconds, "After so much silence a worker is replaced."),
-    Setting("brake", "--brake", "50", _percent, "Stop where more percent of a topic cannot be read; 100: never."),
-    Setting("commit_interval", "--commit-interval", "200ms", _seconds, "How often a shard commits."),
-    Setting("timezone", "--timezone", None, _text, "Zone of log stamps that carry none, like Europe/Vienna."),
+    Setting("smtp_topics", "--smtp-topic", (), names, "Topics with the application's mail logs."),
+    Setting("ses_topics", "--ses-topic", (), names, "Topics with SES's events."),
+    Setting("prefix", "--prefix", "mailgap", prefix, "Begins the names of our topics and groups."),
+    Setting("policy_file", "--policy", None, text, "YAML file with streams and deadlines."),
+    Setting("addresses", "--addresses", "pseudonymous", addresses, "pseudonymous, or raw: addresses as they are."),
+    Setting("pseudonym_key_file", "--pseudonym-key-file", None, text, "File with the key of the pseudonyms."),
+    Setting("http_bind", "--http-bind", "127.0.0.1:9750", bind, "Where metrics and health are served."),
+    Setting(
+        "partitions",
+        "--partitions",
+        "8",
+        count(MOST_PARTITIONS),
+        "Partitions of our topics; fixed once there is state.",
+    ),
+    Setting("replication", "--replication", "1", count(MOST_REPLICAS), "Replicas of our topics."),
+    Setting(
+        "session_timeout",
+        "--session-timeout",
+        "10s",
+        seconds("1s", "30m"),
+        "After so much silence a worker is replaced.",
+    ),
+    Setting("brake", "--brake", "50", percent, "Stop where more percent of a topic cannot be read; 100: never."),
+    Setting("commit_interval", "--commit-interval", "200ms", seconds("10ms", "10s"), "How often a shard commits."),
+    Setting("runbooks", "--runbooks", None, base_url, "What links to runbooks begin with; else they are paths."),
+    Setting("timezone", "--timezone", None, text, "Zone of log stamps that carry none, like Europe/Vienna."),
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag."""
 
@@ -122,6 +106,7 @@ class Settings:
     session_timeout: float
     brake: int
     commit_interval: float
+    runbooks: str | None
     timezone: str | None
 
     @property
@@ -176,6 +161,11 @@ class Topics:
         """The shards' rows; internal. The name is Faust's: <app>-<table>-changelog."""
         return f"{self.prefix}-correlate-trails-changelog"
 
+    @property
+    def all(self) -> frozenset[str]:
+        """All that we write."""
+        return frozenset({self.facts, self.correlated, self.gaps, self.dead_letters, self.changelog})
+
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, config: str | None = None) -> Settings:
     """The settings from flags (only those given), the environment and the file. Raises `SettingsError`."""
@@ -185,7 +175,25 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, 
     for setting in TABLE:
         where, value = _origin(setting, flags, environ, document)
         values[setting.key] = None if value is None else setting.read(value, where)
-    return Settings(**values)
+    settings = Settings(**values)
+    _check_inputs(settings)
+    return settings
+
+
+def _check_inputs(settings: Settings) -> None:
+    """No topic is read for two things, and none of ours is read as an input: that would be an endless circle."""
+    both = set(settings.smtp_topics) & set(settings.ses_topics)
+    if both:
+        raise SettingsError(
+            f"topic {min(both)} is given with --smtp-topic and with --ses-topic: a topic holds logs or events, not"
+            " both; give each its own"
+        )
+    ours = settings.topics.all & {*settings.smtp_topics, *settings.ses_topics}
+    if ours:
+        raise SettingsError(
+            f"topic {min(ours)} is one that mailgap itself writes, and cannot be an input: correct --smtp-topic and"
+            " --ses-topic, or give another --prefix"
+        )
 
 
 def origins(
@@ -212,9 +220,9 @@ def _origin(
     given = flags.get(setting.key)
     if given not in (None, ()):
         return setting.flag, given
-    if setting.env in environ:
+    if environ.get(setting.env, "").strip():  # an empty one is how compose files and charts say that it is not set
         return setting.env, environ[setting.env]
-    if setting.key in document:
+    if document.get(setting.key) is not None:
         return setting.key, document[setting.key]
     return setting.flag, setting.default
 
@@ -236,7 +244,7 @@ def read_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SettingsError(f"--timezone {name!r} is no zone; write one like Europe/Vienna or UTC") from error
+        raise SettingsError(f"--timezone {name[:80]!r} is no zone; write one like Europe/Vienna or UTC") from error
 
 
 def read_policy(path: str | None) -> Policy:
@@ -251,24 +259,24 @@ def read_policy(path: str | None) -> Policy:
 
 def _yaml(path: str, what: str) -> object:
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the {what} file cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: the {what} file is no YAML: {' '.join(str(error).split())}") from error
+        return read_yaml(path, what)
+    except YamlFileError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _key(path: str | None, environ: Mapping[str, str]) -> bytes:
     if path is not None:
         try:
             key = Path(path).read_bytes().strip()
-        except OSError as error:
-            raise SettingsError(f"{path}: the pseudonym key cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise SettingsError(f"{path!r}: the pseudonym key cannot be read: {why}") from error
     else:
-        key = environ.get("MAILGAP_PSEUDONYM_KEY", "").strip().encode()
+        key = environ.get("MAILGAP_PSEUDONYM_KEY", "").strip().encode(errors="surrogateescape")
     if len(key) < _KEY_BYTES:
+        where = f"{path}: " if path is not None else ""
         raise SettingsError(
-            "addresses are pseudonymous, and there is no key of at least 16 bytes for them: put one into a file"
+            f"{where}addresses are pseudonymous, and there is no key of at least 16 bytes for them: put one into a file"
             " (`openssl rand -hex 32`) and give it with --pseudonym-key-file, or choose --addresses raw"
         )
     return key

@@ -60,10 +60,14 @@ class Judge:
         """Raised or cleared, and not committed yet."""
         try:
             self.correlator = Correlator(
-                ShardRows(shard), policy, Documents(), sources(settings), engine.partitions, shard.partition
+                ShardRows(shard), policy, _documents(settings), sources(settings), engine.partitions, shard.partition
             )
         except (PartitionCountError, UnknownVersionError) as error:
             raise EngineError(f"{settings.topics.changelog}/{shard.partition}: {error}") from error
+
+
+def _documents(settings: Settings) -> Documents:
+    return Documents() if settings.runbooks is None else Documents(runbooks=settings.runbooks)
 
 
 def sources(settings: Settings) -> list[Source]:

@@ -47,6 +47,11 @@ class ManyPaths(click.Command):
             yield arg
 
 
+def why(error: Exception) -> str:
+    """What the system said of a file, in its own words."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def printable(text: str) -> str:
     """The text with its control characters spelled out: what a mail says must not steer the terminal that shows it."""
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)

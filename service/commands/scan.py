@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.commands.common import Failure, ManyPaths, printable
+from service.commands.common import Failure, ManyPaths, printable, why
 from service.contract.wire import encode, timestamp
 from service.edges.gather import Gathered, Reject, Tally
-from service.edges.inputs import InputError, Raw, files
+from service.edges.inputs import InputError, Raw, files, shown
 from service.edges.report import write_report
 from service.edges.scan import Scan, Summary
 from service.facts import Instant, Source, Unparsable
 from service.intake import smtp_context
 from service.parsing.instants import instant
+from service.policy import advice
 from service.settings import SettingsError, read_policy, read_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
     from service.contract.correlated import Correlated
@@ -62,12 +63,8 @@ def scan(
     PATHs may be plain, gzip or zstd; JSON lines, pretty-printed or concatenated. The summary goes to standard error.
     """
     began = time.perf_counter()
-    try:
-        with ExitStack() as stack:
-            sink = _Rejects(stack.enter_context(Path(rejects).open("wb")) if rejects else None)
-            run, tally = judge_files(smtp, ses, as_of, policy_file, timezone, sink.put)
-    except OSError as error:
-        raise Failure(f"{rejects}: cannot be written: {error.strerror}") from error
+    with _rejects(rejects, (*smtp, *ses)) as put:
+        run, tally = judge_files(smtp, ses, as_of, policy_file, timezone, put)
     documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
     if form == "jsonl":
         _write_lines(documents)
@@ -106,9 +103,12 @@ def judge_files(
 
 def _policy(path: str | None) -> Policy:
     try:
-        return read_policy(path)
+        policy = read_policy(path)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    for sentence in advice(policy):
+        click.echo(f"Warning: {path}: {sentence}", err=True)
+    return policy
 
 
 def _instant(text: str | None) -> Instant | None:
@@ -127,16 +127,47 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise click.UsageError(str(error)) from error
 
 
-class _Rejects:
+@contextmanager
+def _rejects(path: str | None, inputs: Iterable[str]) -> Iterator[Reject]:
     """Keeps what could not be parsed: the bytes untouched, one record a line. The reasons go to the summary."""
+    if path is None:
+        yield lambda *_: None
+        return
+    _spare(path, inputs)
+    try:
+        file = Path(path).open("wb")  # noqa: SIM115 closed below
+    except (OSError, ValueError) as error:
+        raise Failure(f"{shown(path) or repr(path)}: cannot be written: {why(error)}") from error
 
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        self._stream = stream
+    def put(_path: str, raw: Raw, _why: Unparsable) -> None:
+        try:
+            file.write(raw.data if raw.data.endswith(b"\n") else raw.data + b"\n")
+        except OSError as error:
+            raise Failure(f"{shown(path)}: cannot be written: {why(error)}") from error
 
-    def put(self, _path: str, raw: Raw, _why: Unparsable) -> None:
-        """Writes one record."""
-        if self._stream is not None:
-            self._stream.write(raw.data if raw.data.endswith(b"\n") else raw.data + b"\n")
+    try:
+        yield put
+    finally:
+        try:
+            file.close()
+        except OSError as error:
+            raise Failure(f"{shown(path)}: cannot be written: {why(error)}") from error
+
+
+def _spare(path: str, inputs: Iterable[str]) -> None:
+    """To write the rejects over what is to be read would lose it."""
+    if not Path(path).exists():
+        return
+    for each in _or_fail(inputs):
+        if each != "-" and Path(each).samefile(path) and Path(each).is_file():
+            raise click.UsageError(f"--rejects {shown(path)}: is one of the files to read; give another name")
+
+
+def _or_fail(paths: Iterable[str]) -> list[str]:
+    try:
+        return files(paths)
+    except InputError as error:
+        raise Failure(str(error)) from error
 
 
 def _read(gathered: Gathered, smtp: Iterable[str], ses: Iterable[str], until: Instant | None) -> None:
@@ -149,7 +180,10 @@ def _read(gathered: Gathered, smtp: Iterable[str], ses: Iterable[str], until: In
 
 def _modified(path: str) -> Instant:
     """When the file was last written: the nearest thing to a year that a log of RFC 3164 lines has."""
-    return int((time.time() if path == "-" else Path(path).stat().st_mtime) * 1000)
+    try:
+        return int((time.time() if path == "-" else Path(path).stat().st_mtime) * 1000)
+    except OSError as error:
+        raise InputError(f"{shown(path)}: {error.strerror}") from error
 
 
 def _write_lines(documents: Iterable[Correlated]) -> None:

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
-from service.commands.common import Failure, settings_of, settings_options
+from service.commands.common import Failure, settings_of, settings_options, why
 from service.contract.wire import instant_of
+from service.settings import SettingsError
 from service.simulation import files
 from service.simulation.deadlines import PlanError, Policy, milliseconds, read_policy
 from service.simulation.envelopes import ENVELOPES
 from service.simulation.kafka import Inputs, KafkaLostError, play
-from service.simulation.plan import Plan, chosen
+from service.simulation.plan import Plan, chosen, length
 from service.simulation.servers import DIALECTS
 from service.simulation.transport import stall_of
+from service.yaml_files import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
+    from service.settings import Settings
     from service.simulation.truth import Footer
 
 _DAY = 86_400_000
@@ -71,7 +73,7 @@ def simulate(folder: Path | None, truth: Path | None, config: str | None, **give
     flags = {key: given.pop(key) for key in ("bootstrap_servers", "smtp_topics", "ses_topics", "policy_file")}
     settings = settings_of(flags, config)
     try:
-        plan = _plan(_policy(settings.policy_file), files_only=folder is not None, **given)
+        plan = _plan(_policy(settings), files_only=folder is not None, **given)
     except PlanError as error:
         raise click.UsageError(str(error)) from error
     if folder is not None:
@@ -90,19 +92,19 @@ def simulate(folder: Path | None, truth: Path | None, config: str | None, **give
         )
 
 
-def _policy(path: str | None) -> Policy:
-    if path is None:
-        return Policy()
+def _policy(settings: Settings) -> Policy:
+    """As the simulation reads it, once mailgap itself takes the file."""
     try:
-        return read_policy(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.UsageError(f"{path}: the policy file cannot be read: {' '.join(str(error).split())}") from error
+        settings.policy()
+        return Policy() if settings.policy_file is None else read_policy(read_yaml(settings.policy_file, "policy"))
+    except (SettingsError, YamlFileError) as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _plan(policy: Policy, *, files_only: bool, start: str | None, ago: str | None, **given: Any) -> Plan:
     if start is not None and ago is not None:
         raise click.UsageError("give --start or --ago, not both")
-    whole = int(given["mails"] / given["rate"] * 1000) + 3 * policy.longest
+    whole = length(given["mails"], given["rate"]) + 3 * policy.longest
     back = _time(ago, "--ago") if ago is not None else whole if files_only else 0
     return Plan(
         mails=given["mails"],
@@ -133,8 +135,8 @@ def _start(text: str) -> int:
 def _to_files(plan: Plan, folder: Path) -> Footer:
     try:
         return files.write(plan, folder)
-    except OSError as error:
-        raise Failure(f"{folder}: cannot be written: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise Failure(f"{folder}: cannot be written: {why(error)}") from error
 
 
 def _to_kafka(plan: Plan, inputs: Inputs, truth: Path) -> Footer:
@@ -149,8 +151,8 @@ def _to_kafka(plan: Plan, inputs: Inputs, truth: Path) -> Footer:
         return asyncio.run(play(plan, inputs, truth, progress))
     except KafkaLostError as error:
         raise Failure(str(error)) from error
-    except OSError as error:
-        raise Failure(f"{truth}: cannot be written: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise Failure(f"{truth}: cannot be written: {why(error)}") from error
 
 
 def _say(footer: Footer, plan: Plan, command: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from aiokafka.errors import KafkaError
 
 from service.commands.common import Failure, settings_of, settings_options
 from service.edges import topics as kafka
@@ -23,6 +24,9 @@ def run_or_fail(work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run(work)
     except kafka.KafkaUnusableError as error:
         raise Failure(str(error)) from error
+    except KafkaError as error:
+        said = " ".join(str(error).split())
+        raise Failure(f"Kafka refused or broke off: {said}; look at the brokers' log, and try again") from error
 
 
 @click.group()

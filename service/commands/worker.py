@@ -14,6 +14,7 @@ from service.commands.topics import run_or_fail
 from service.edges import topics as kafka
 from service.edges.http import HttpServer
 from service.metrics import release
+from service.policy import advice
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ ROLES = ("ingest", "correlate")
     "http_bind",
     "session_timeout",
     "commit_interval",
+    "brake",
+    "runbooks",
     "timezone",
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")
@@ -64,6 +67,9 @@ def worker(role: str | None, log_level: str, log_format: str, config: str | None
         policy, hide, _ = settings.policy(), settings.pseudonyms(), settings.zone()
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    for sentence in advice(policy):
+        logs.log.warning("%s: %s", settings.policy_file, sentence)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is amiss is said below in one sentence, not before
     partitions = run_or_fail(kafka.partitions(settings))
     sys.exit(_run(settings, policy, hide, partitions, [role] if role else list(ROLES)))
 

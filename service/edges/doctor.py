@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from service.edges import doctor_kafka as kafka
 from service.edges.topics import KafkaUnusableError
+from service.policy import advice
 from service.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -65,7 +67,14 @@ def of_settings(settings: Settings, origins: Sequence[tuple[Setting, str, object
             yield Finding("settings", what, State.WRONG, "cannot be used", str(error))
         else:
             yield Finding("settings", what, State.OK, "can be used")
+    yield from _policy(settings)
     yield from _halves(settings)
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    with suppress(SettingsError):  # said already
+        for sentence in advice(settings.policy()):
+            yield Finding("settings", "policy", State.LOOK, "hardly means what it says", sentence)
 
 
 def _halves(settings: Settings) -> Iterator[Finding]:

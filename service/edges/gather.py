@@ -16,7 +16,7 @@ import msgspec
 from service.assembler import Assembler
 from service.carriers import carriers
 from service.edges.clocks import HostClocks, Shown, shown_by
-from service.edges.inputs import Raw, documents, lines, opened
+from service.edges.inputs import Raw, documents, lines, opened, shown
 from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.applications import headless
@@ -79,24 +79,26 @@ class Gathered:
         `reference` stands in for the year that RFC 3164 leaves out, until an SES id shows it.
         """
         self._latest = self._now if latest is None else latest
+        where = shown(path)
         with opened(path) as stream:
             every = _whole(lines(stream))
             ahead = list(islice(every, AHEAD))
             reference = self._year(ahead, reference)
             self._clocks.begin()
             while ahead:
-                reference = self._block(path, ahead, reference)
+                reference = self._block(where, ahead, reference)
                 ahead = list(islice(every, AHEAD))
 
     def read_ses(self, path: str) -> None:
         """One file of SES events."""
+        where = shown(path)
         with opened(path) as stream:
             for raw in documents(stream):
                 parsed, trouble = parse_ses(raw.data, self._now, link=self._link)
-                self._count(Source.SES, path, raw, parsed, trouble)
+                self._count(Source.SES, where, raw, parsed, trouble)
                 if parsed.facts:
                     seen = max(fact.at for _, fact in parsed.facts)
-                    self._keep(Source.SES, parsed, Sighting(seen, f"{path}:{raw.line}"))
+                    self._keep(Source.SES, parsed, Sighting(seen, f"{where}:{raw.line}"))
 
     def _year(self, ahead: list[Raw], reference: Instant) -> Instant:
         """When the file was written, by its first acceptance: stamps without a year must be read as of then."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import sys
 import zlib
@@ -54,15 +55,25 @@ def files(paths: Iterable[str]) -> list[str]:
         if path == "-":
             found.append(path)
             continue
-        where = Path(path)
-        if where.is_dir():
-            inside = sorted(p for p in where.rglob("*") if p.is_file() and not p.name.startswith("."))
-            found += [str(p) for p in inside]
-        elif where.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path}: there is no such file or folder")
+        try:
+            found += _files(path)
+        except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+            raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from error
     return found
+
+
+def _files(path: str) -> list[str]:
+    where = Path(path)
+    if path and where.is_dir():
+        return [str(p) for p in sorted(where.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    if not path or not where.exists():
+        raise InputError(f"{shown(path) or repr(path)}: there is no such file or folder")
+    return [path]
+
+
+def shown(path: str) -> str:
+    """The path as text that can be printed and encoded; a file's name may hold any bytes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 @contextmanager
@@ -71,12 +82,12 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     try:
         raw = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 closed below
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        raise InputError(f"{shown(path)}: {error.strerror}") from error
     buffered = io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
     try:
         yield _unpacked(buffered)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
-        raise InputError(f"{path}: cannot be read to its end: {error}") from error
+        raise InputError(f"{shown(path)}: cannot be read to its end: {error}") from error
     finally:
         if path != "-":
             buffered.close()

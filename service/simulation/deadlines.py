@@ -19,8 +19,10 @@ GRACE: Final = 120 * SECOND
 SHORTEST: Final = 2 * SECOND
 """Half of a deadline has to be long enough for a mail to be handed over in."""
 
+LONGEST: Final = 365 * 86_400 * SECOND
+
 _UNITS: Final = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)")
 
 
 class PlanError(ValueError):
@@ -32,7 +34,10 @@ def milliseconds(text: object, where: str) -> int:
     parts = _PART.findall(str(text))
     if not parts or _PART.sub("", str(text)).strip():
         raise PlanError(f"{where}: {text!r} is no duration; write a number and a unit, like 90s, 15m or 14h")
-    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    found = int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if found > LONGEST:
+        raise PlanError(f"{where}: {text!r} is longer than a year; give something shorter")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

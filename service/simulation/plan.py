@@ -24,6 +24,15 @@ _USUAL: Final = {
 """Shares of an ordinary day, in percent; of every other fate there is a tenth of a percent."""
 _RARE: Final = 0.1
 _EVEN: Final = 50.0
+MOST_MAILS: Final = 1_000_000_000
+SLOWEST: Final = 0.001
+FASTEST: Final = 1_000_000
+MOST_RECIPIENTS: Final = 50
+"""SES takes no more of one mail."""
+MOST_HOSTS: Final = 500
+"""Each has a file of its own, and a process may open so many."""
+EARLIEST: Final = 946_684_800 * SECOND
+LATEST: Final = 4_102_444_800 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,13 @@ class Plan:
     stalls: tuple[Stall, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.mails < 1 or self.rate <= 0:
-            raise PlanError("--mails and --rate have to be above nothing")
+        length(self.mails, self.rate)
+        _within("--recipients", self.recipients, 1, MOST_RECIPIENTS)
+        _within("--hosts", self.hosts, 1, MOST_HOSTS)
+        _within("--duplicates", self.duplicates, 0, 1)
+        _within("--reorder", self.reordered, 0, 1)
+        if not EARLIEST <= self.start <= LATEST:
+            raise PlanError("--start: the run has to lie between the years 2000 and 2100; SES ids bear its time")
         if self.lateness * 3 > self.policy.grace:
             raise PlanError(
                 f"--lateness: what comes {self.lateness / SECOND:g} s late, and overtaken twice as much, may come after"
@@ -88,6 +102,18 @@ class Plan:
         )
 
 
+def length(mails: int, rate: float) -> int:
+    """How long the mails of a run take, in milliseconds. Raises `PlanError`."""
+    _within("--mails", mails, 1, MOST_MAILS)
+    _within("--rate", rate, SLOWEST, FASTEST)
+    return int(mails / rate * SECOND)
+
+
+def _within(flag: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:  # NaN is not, either
+        raise PlanError(f"{flag}: {value:g} does not do; give something from {least:g} to {most:g}")
+
+
 def _mix(text: str, able: set[Fate]) -> dict[Fate, float]:
     """`usual`, `even`, or `delivered=90,silent=10`."""
     others = [fate for fate in FATES.values() if fate in able and fate is not ORDINARY]
@@ -95,7 +121,10 @@ def _mix(text: str, able: set[Fate]) -> dict[Fate, float]:
         return {fate: _USUAL.get(fate.name, _RARE) for fate in (ORDINARY, *others)}
     if text == "even":
         return {ORDINARY: _EVEN} | dict.fromkeys(others, _EVEN / len(others))
-    return dict(_share(item) for item in text.split(","))
+    wanted = dict(_share(item) for item in text.split(","))
+    if not any(wanted.values()):
+        raise PlanError(f"--mix: {text!r} leaves nothing to choose from; give at least one fate a share above 0")
+    return wanted
 
 
 def _share(item: str) -> tuple[Fate, float]:
@@ -104,9 +133,12 @@ def _share(item: str) -> tuple[Fate, float]:
     if fate is None:
         raise PlanError(f"--mix: {name.strip()!r} is no fate; there are {', '.join(FATES)}")
     try:
-        return fate, float(share or 1)
-    except ValueError as error:
-        raise PlanError(f"--mix: {item!r}: write a fate and its share, like silent=2.5") from error
+        weight = float(share or 1)
+    except ValueError:
+        weight = -1
+    if not 0 <= weight <= MOST_MAILS:
+        raise PlanError(f"--mix: {item!r}: write a fate and its share, like silent=2.5")
+    return fate, weight
 
 
 def chosen(names: Iterable[str], known: Sequence[str], flag: str) -> tuple[str, ...]:

@@ -49,7 +49,10 @@ def stall_of(text: str) -> Stall:
     if found is None:
         raise PlanError(f"--stall {text!r}: write source:since+length, like ses:30s+20s or smtp:5m+1m")
     since = milliseconds(found[2], "--stall")
-    return Stall(Source(found[1]), since, since + milliseconds(found[3], "--stall"))
+    lasts = milliseconds(found[3], "--stall")
+    if not lasts:
+        raise PlanError(f"--stall {text!r}: it lasts no time; write a length, like ses:30s+20s")
+    return Stall(Source(found[1]), since, since + lasts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from service.facts import HOUR, MINUTE, SECOND
-from service.policy import DAY, Attributes, Deadlines, Policy, PolicyError, duration, parse_policy
+from service.policy import DAY, Attributes, Deadlines, Policy, PolicyError, advice, duration, parse_policy
 
 DOCUMENT = {
     "defaults": {"handoff": "10m", "max_delivery": "6h", "grace": "90s", "keep": "2d", "queue_lifetime": "3d"},
@@ -70,7 +74,10 @@ def test_no_deadline_is_longer_than_the_longest():
     assert Policy().longest == 14 * HOUR
     short = {"max_delivery": "1h"}
     assert parse_policy({"defaults": short}).longest == 14 * HOUR  # a DeliveryDelay may extend it
-    assert parse_policy({"streams": [{"name": "slow", "max_delivery": "30h"}]}).longest == 30 * HOUR
+    assert (
+        parse_policy({"streams": [{"name": "slow", "match": {"region": "eu-west-1"}, "max_delivery": "30h"}]}).longest
+        == 30 * HOUR
+    )
     assert parse_policy({"defaults": {"handoff": "20h"}}).longest == 20 * HOUR
 
 
@@ -86,6 +93,10 @@ def test_durations(text, milliseconds):
     assert duration(text, "here") == milliseconds
 
 
+def _match(match):
+    return {"streams": [{"name": "a", "match": match}]}
+
+
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
@@ -99,6 +110,31 @@ def test_durations(text, milliseconds):
         ({"sources": {"relays": "proxy"}}, "sources.relays: expected a list, found 'proxy'"),
         ({"streams": [{"match": {}}]}, r"streams\[0\]: has no name"),
         ({"streams": [{"name": "a", "match": {"colour": "red"}}]}, "'colour' is unknown; use application"),
+        ({"streams": [{"name": " ", "match": {}}]}, r"streams\[0\]: has no name"),
+        ({"streams": [{"name": "a"}]}, r"streams\[0\] \(a\): has no match, so it would take every mail; give it one"),
+        ({"streams": [{"name": "a", "match": {}}]}, "has no match"),
+        (_match({"region": 7}), r"streams\[0\].match.region: 7 is no text; write it in quotes, like '7'"),
+        (_match({"region": True}), "True is no text"),
+        (_match({"region": ""}), "match.region: is empty"),
+        (_match({"tag.": "x"}), r"match: 'tag.' is unknown; use application, .* or tag.<name>"),
+        (_match({"tag.kind": ["x"]}), r"match.tag.kind: \['x'\] is no text"),
+        (_match({"sender_domain": None}), "None is no text"),
+        (
+            {
+                "streams": [
+                    {"name": "a", "match": {"region": "x"}},
+                    {"name": "b", "match": {"region": "x", "tag.k": "v"}},
+                ]
+            },
+            r"streams\[1\] \(b\): streams\[0\] \(a\) takes all of its mails, .*put it before that",
+        ),
+        ({"defaults": {"handoff": "0s"}}, "defaults.handoff: '0s' leaves no time at all"),
+        ({"defaults": {"window": "0ms"}}, "defaults.window: '0ms' leaves no time"),
+        ({"sources": {"stall_after": "0s"}}, "sources.stall_after: '0s' leaves no time"),
+        ({"defaults": {"keep": "3651d"}}, "defaults.keep: '3651d' is longer than ten years"),
+        ({"defaults": {"handoff": "-1s"}}, "'-1s' is no duration"),
+        ({"defaults": {"handoff": float("nan")}}, "nan is no duration"),
+        ({"sources": {"relays": [7]}}, r"sources.relays\[0\]: 7 is no host"),
         ({"message_id_join": "perhaps"}, "message_id_join: 'perhaps' is neither on nor off"),
     ],
 )
@@ -111,3 +147,23 @@ def test_equal_policies_have_equal_fingerprints_in_every_process():
     one = parse_policy({"sources": {"relays": ["a", "b", "c"]}})
     other = parse_policy({"sources": {"relays": ["c", "a", "b"]}})
     assert one.fingerprint == other.fingerprint != Policy().fingerprint
+
+
+@pytest.mark.parametrize("key", ["configuration_set", "region", "tag.kind"])
+def test_a_stream_by_what_only_ses_names_is_advised_against(key):
+    """A silent submission could never fall into it, and would be judged by other deadlines without a word."""
+    (said,) = advice(parse_policy({"streams": [{"name": "otp", "match": {key: "x", "sender_domain": "a.example"}}]}))
+    assert said.startswith(f"streams[0] (otp): matches by {key}, which only SES's events name")
+    assert "match its sender_domain or application instead" in said
+
+
+def test_what_logs_know_needs_no_advice():
+    assert not advice(parse_policy({"streams": [{"name": "otp", "match": {"sender_domain": "a", "application": "b"}}]}))
+
+
+def test_the_readmes_own_policies_can_be_used_and_need_no_advice():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    examples = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "policy.yaml" in block]
+    assert len(examples) == 2
+    for example in examples:
+        assert not advice(parse_policy(yaml.safe_load(example)))

@@ -148,7 +148,7 @@ def test_a_policy_that_nothing_can_be_simulated_with_is_refused(document, words)
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"mails": 0}, "above nothing"),
+        ({"mails": 0}, "--mails: 0 does not do; give something from 1"),
         ({"lateness": 2000}, "no verdict is promised"),
         ({"mix": "nonsense=3"}, "is no fate"),
         ({"mix": "silent=much"}, "write a fate and its share"),

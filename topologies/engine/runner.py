@@ -44,7 +44,7 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
 
 def _quiet(level: int) -> None:
     """Faust and mode tell of their lives in INFO; only their complaints are of use."""
-    for name in ("faust", "mode", "aiokafka", "topologies.engine"):
+    for name in ("faust", "mode", "aiokafka", "topologies"):
         logging.getLogger(name).setLevel(level)
 
 

@@ -1,0 +1,132 @@
+"""How each kind of setting is read: a value, and where it stands, to what the program uses.
+
+Each reader raises `SettingsError` with one sentence that names the place, the value and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from service.policy import PolicyError, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names it, its value and the way out."""
+
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
+"""What Kafka takes for a name of a topic; `.` and `..` are none."""
+_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.%]{2,60}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?").fullmatch
+_WHOLE: Final = re.compile(r"[0-9]{1,9}").fullmatch
+_BASE: Final = re.compile(r"https?://[^\s/?#\"<>]{1,253}(/[^\s?#\"<>]{0,500})?").fullmatch
+LARGEST_PORT: Final = 65_535
+MOST_PARTITIONS: Final = 10_000
+MOST_REPLICAS: Final = 1_000
+LONGEST_SUFFIX: Final = "-correlate-trails-changelog"
+"""Of the names that begin with the prefix."""
+
+
+def text(value: object, where: str) -> str:
+    """Any text but an empty one."""
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise SettingsError(f"{where}: {value!r} is no text; give it a value, or leave it out")
+    return str(value)
+
+
+def servers(value: object, where: str) -> str:
+    """`host:port`, several with commas; the port may be left out."""
+    servers = [server.strip() for server in str(value).split(",")]
+    for server in servers:
+        found = _SERVER(server)
+        # Names longer than DNS allows make Python's resolver raise, so they are refused here.
+        fits = found and max(map(len, found[1].split("."))) <= 63 and 0 < int(found[2] or 1) <= LARGEST_PORT  # noqa: PLR2004
+        if not fits:
+            raise SettingsError(f"{where}: {server!r} is no address of a broker; give host:port, like 127.0.0.1:9092")
+    return ",".join(servers)
+
+
+def topic(value: object, where: str) -> str:
+    """The name of a topic."""
+    name = str(value).strip()
+    if not _TOPIC(name) or name in {".", ".."}:
+        raise SettingsError(
+            f"{where}: {name!r} cannot be the name of a topic; Kafka takes up to 249 letters, digits, dots, dashes and"
+            " underscores"
+        )
+    return name
+
+
+def prefix(value: object, where: str) -> str:
+    """What the names of all our topics may begin with."""
+    name = topic(value, where)
+    topic(name + LONGEST_SUFFIX, where)
+    return name
+
+
+def names(value: object, where: str) -> tuple[str, ...]:
+    """Names of topics, from a list or a text with commas; one that is given twice counts once."""
+    items = value if isinstance(value, list | tuple) else (value,)
+    names = [name for item in items for name in str(item).split(",") if name.strip()]
+    if not names and items:
+        raise SettingsError(f"{where}: {value!r} names no topic; give one, or leave it out")
+    return tuple(dict.fromkeys(topic(name, where) for name in names))
+
+
+def count(most: int) -> Callable[[object, str], int]:
+    """A whole number from 1 to `most`."""
+
+    def read(value: object, where: str) -> int:
+        if not _WHOLE(str(value)) or not 1 <= int(str(value)) <= most:
+            raise SettingsError(f"{where}: {value!r} is no count; give a whole number from 1 to {most}")
+        return int(str(value))
+
+    return read
+
+
+def percent(value: object, where: str) -> int:
+    """A whole number from 0 to 100."""
+    if not _WHOLE(str(value)) or int(str(value)) > 100:  # noqa: PLR2004 of a hundred
+        raise SettingsError(f"{where}: {value!r} is no percentage; give a whole number from 0 to 100")
+    return int(str(value))
+
+
+def seconds(least: str, most: str) -> Callable[[object, str], float]:
+    """A duration between the two."""
+
+    def read(value: object, where: str) -> float:
+        try:
+            found = duration(value, where)
+        except PolicyError as error:
+            raise SettingsError(str(error)) from error
+        if not duration(least, where) <= found <= duration(most, where):
+            raise SettingsError(f"{where}: {value!r} makes no sense here; give something from {least} to {most}")
+        return found / 1000
+
+    return read
+
+
+def base_url(value: object, where: str) -> str:
+    """What links begin with."""
+    base = str(value).strip()
+    if not _BASE(base):
+        raise SettingsError(f"{where}: {value!r} is no address of pages; give one like https://wiki.example/runbooks/")
+    return base
+
+
+def addresses(value: object, where: str) -> str:
+    """How addresses leave the process."""
+    if value not in ("pseudonymous", "raw"):
+        raise SettingsError(f"{where}: {value!r} is unknown; choose pseudonymous or raw")
+    return str(value)
+
+
+def bind(value: object, where: str) -> tuple[str, int]:
+    """`host:port` to listen on."""
+    host, _, port = str(value).rpartition(":")
+    if not host.strip("[] ") or not _WHOLE(port) or int(port) > LARGEST_PORT:
+        raise SettingsError(f"{where}: {value!r} is no address to listen on; give host:port, like 127.0.0.1:9750")
+    return host.strip("[]"), int(port)
