@@ -16,10 +16,12 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadgroup
 PYTEST ?=
 # Words for the chaos scoreboard: make chaos CHAOS="--mails 200000 --rate 400 --faults kill --count 50"
 CHAOS ?=
+# Words for the bench of the trail store: make bench-trace TRACE="--mails 10000000"
+TRACE ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all bench lint format kafka postfix mtas prometheus requirements clean
+.PHONY: help demo test test-all bench bench-trace lint format kafka postfix mtas prometheus postgres requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +37,9 @@ test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
 
 bench: $(VENV)/.dev ## how fast scan reads a million lines, and how much memory it takes
 	$(BIN)/python -m tests.bench.scan
+
+bench-trace: $(VENV)/.dev ## how fast the trail store is written and asked (TRACE="--mails 10000000" takes half an hour)
+	$(BIN)/python -m tests.bench.trace $(TRACE)
 
 chaos: $(VENV)/.dev $(if $(HAVE_JVM),kafka) ## faults against a real Kafka, and a scoreboard (CHAOS="--help" lists the options)
 	$(BIN)/python -m tests.chaos $(CHAOS)
@@ -60,6 +65,9 @@ mtas: ## unpack Exim, Sendmail, OpenSMTPD and msmtp for the tests (Debian or Ubu
 
 prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-prometheus
+
+postgres: ## unpack PostgreSQL for the tests of the trail store (Debian or Ubuntu); nothing is installed
+	@.ci/unpack-postgres
 
 requirements: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest versions)
 	PYTHON=$(BIN)/python requirements/compile.sh $(if $(UPGRADE),--upgrade)

@@ -19,7 +19,9 @@ import pathlib, sys, tomllib
 project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())
 # hatchling needs `editables` for `pip install -e`, and says so only while it builds.
 build = [*project["build-system"]["requires"], "editables>=0.5"]
-runtime = project["project"]["dependencies"]
+# The image has the extras too: what a setting can choose must be there.
+extras = project["project"].get("optional-dependencies", {})
+runtime = [*project["project"]["dependencies"], *(line for lines in extras.values() for line in lines)]
 dev = project["dependency-groups"]["dev"]
 # Not asked for by name, but held back, each for its reason.
 holds = [

@@ -10,7 +10,8 @@ import click
 from service.commands.common import Failure, ManyPaths, printable, settings_of, settings_options
 from service.commands.scan import judge_files
 from service.commands.topics import run_or_fail
-from service.edges.lookup import find, forms, matches
+from service.edges.lookup import find
+from service.finding import forms, matches
 from service.settings import SettingsError
 from service.story import Story, tell
 

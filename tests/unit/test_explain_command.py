@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from service.cli import cli
 from service.contract.correlated import Correlated
-from service.edges.lookup import forms, matches
+from service.finding import forms, matches
 from service.privacy import Pseudonyms
 
 SES_ID = "0100019a00000000-11112222-3333-4444-5555-666677778888-000000"

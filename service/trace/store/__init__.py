@@ -1,0 +1,1 @@
+"""The trail store: the latest record of every mail, embedded (SQLite) or PostgreSQL, behind one set of queries."""
