@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from service.commands.common import Failure, settings_of, settings_options
 from service.edges import topics as kafka
+from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -37,16 +38,29 @@ def topics() -> None:
 @topics.command()
 @settings_options("bootstrap_servers", "prefix", "partitions", "replication")
 def create(config: str | None, **flags: Any) -> None:
-    """Make those that are not there, with the partitions, compaction and retention that they need."""
-    made = run_or_fail(kafka.create(settings_of(flags, config)))
-    click.echo("\n".join(f"made {name}" for name in made) or "all topics are there")
+    """Make those that are not there, with the partitions, compaction and retention that they need.
+
+    What is there is left as it is. Exit 1 where it differs from that.
+    """
+    done = run_or_fail(kafka.create(settings_of(flags, config)))
+    _say([*(f"made {name}" for name in done.made), *done.differing] or ["all topics are there"], wrong=done.differing)
 
 
 @topics.command()
-@settings_options("bootstrap_servers", "prefix", "smtp_topics", "ses_topics")
+@settings_options("bootstrap_servers", "prefix", "smtp_topics", "ses_topics", "policy_file")
 def check(config: str | None, **flags: Any) -> None:
-    """Say what is wrong with ours, and whether the inputs are there. Exit 1 where anything is."""
-    problems = run_or_fail(kafka.check(settings_of(flags, config)))
-    click.echo("\n".join(problems) or "all topics are as they must be")
-    if problems:
+    """Say what is wrong with ours and with the inputs. Exit 1 where anything is; advice alone is no failure."""
+    settings = settings_of(flags, config)
+    try:
+        policy = settings.policy()
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    found = run_or_fail(kafka.check(settings, policy))
+    advice = [f"advice: {sentence}" for sentence in found.advice]
+    _say([*(found.problems or ["all topics are as they must be"]), *advice], wrong=found.problems)
+
+
+def _say(lines: list[str], *, wrong: list[str]) -> None:
+    click.echo("\n".join(lines))
+    if wrong:
         sys.exit(1)

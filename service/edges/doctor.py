@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from service.edges import doctor_kafka as kafka
 from service.edges.topics import KafkaUnusableError
-from service.policy import advice
+from service.policy import Policy, advice
 from service.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -105,16 +105,34 @@ async def of_kafka(settings: Settings, *, write: bool) -> list[Finding]:
 async def _of_kafka(settings: Settings, *, write: bool) -> AsyncIterator[Finding]:
     async with kafka.asking(settings) as asked:
         yield Finding("broker", settings.bootstrap_servers, State.OK, f"{await asked.brokers()} brokers answer")
-        for problem in await asked.problems():
-            yield Finding("topics", problem.partition(" ")[0].rstrip(":"), State.WRONG, "is not as it must be", problem)
-        for name, found, advice in await asked.stamps():
-            yield Finding("topics", name, State.LOOK, found, advice)
+        for finding in await _of_topics(asked, settings):
+            yield finding
         newest = await asked.newest()
         for finding in _of_sources(newest, time.time()):
             yield finding
         for group in await asked.groups():
             yield _of_group(group)
         yield await _of_writing(asked) if write else _NOT_TRIED
+
+
+async def _of_topics(asked: kafka.Asked, settings: Settings) -> list[Finding]:
+    try:
+        checked = await asked.topics(_policy_or_defaults(settings))
+    except KafkaUnusableError as error:
+        return [Finding("permissions", "topics", State.WRONG, "cannot be checked", str(error))]
+    wrong = [Finding("topics", _topic_in(p), State.WRONG, "is not as it must be", p) for p in checked.problems]
+    return wrong + [Finding("topics", _topic_in(a), State.LOOK, "were better otherwise", a) for a in checked.advice]
+
+
+def _policy_or_defaults(settings: Settings) -> Policy:
+    try:
+        return settings.policy()
+    except SettingsError:  # said already
+        return Policy()
+
+
+def _topic_in(sentence: str) -> str:
+    return sentence.removeprefix("input topic ").partition(" ")[0].rstrip(":")
 
 
 _NOT_TRIED: Final = Finding("permissions", "writing", State.OK, "not tried; --try-writing does, and takes it back")

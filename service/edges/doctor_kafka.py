@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from service.edges.topics import Checked
+    from service.policy import Policy
     from service.settings import Settings
 
 REFUSALS: Final = (
@@ -62,20 +64,9 @@ class Asked:
         """How many answer."""
         return len((await self._admin.describe_cluster())["brokers"])
 
-    async def problems(self) -> list[str]:
-        """What is wrong with our topics, and which inputs are missing."""
-        return await topics.check(self._settings)
-
-    async def stamps(self) -> list[tuple[str, str, str]]:
-        """Inputs whose records are dated by whoever wrote them (rule 19): topic, what was found, advice."""
-        there = await topics.counts(self._settings)
-        found = []
-        for name in self._inputs:
-            stamp = (await topics.config_of(self._admin, name)).get("message.timestamp.type") if name in there else None
-            if stamp == "CreateTime":
-                advice = "deadlines count from it: prefer message.timestamp.type=LogAppendTime"
-                found.append((name, "records bear the time of whoever wrote them", advice))
-        return found
+    async def topics(self, policy: Policy) -> Checked:
+        """What is wrong with our topics and the inputs, and what were better otherwise."""
+        return await topics.check(self._settings, policy)
 
     async def newest(self) -> list[Newest]:
         """Of each input that is there."""

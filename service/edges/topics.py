@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from service.edges import topic_checks as checks
+from service.edges.topic_checks import Found, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Container, Iterable, Mapping
 
+    from service.policy import Policy
     from service.settings import Settings
 
 DAY_MS: Final = 24 * 3600 * 1000
@@ -32,18 +35,6 @@ _COMPACT_SOON: Final = {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "90000
 """The shorter the changelog, the quicker a restore."""
 
 _HUGE: Final = {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One of our topics as it must be."""
-
-    name: str
-    what: str
-    partitions: int
-    config: dict[str, str] = field(default_factory=dict)
-    fixed: bool = True
-    """Its number of partitions is part of the state (rule 25)."""
 
 
 def wanted(settings: Settings) -> list[Wanted]:
@@ -79,29 +70,52 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-async def create(settings: Settings) -> list[str]:
-    """Makes those of our topics that are not there; returns their names. Raises `KafkaUnusableError`."""
+class Made(NamedTuple):
+    """What `create` did: names of what it made, and what differs in what was there before, a sentence each."""
+
+    made: list[str]
+    differing: list[str]
+
+
+async def create(settings: Settings) -> Made:
+    """Makes those of our topics that are not there, and compares the others. Raises `KafkaUnusableError`."""
     async with admin(settings) as client:
-        there = await _counts(client)
-        missing = [topic for topic in wanted(settings) if topic.name not in there]
+        there = await _described(client)
+        every = wanted(settings)
+        missing = [topic for topic in every if topic.name not in there]
         if missing:
             answer = await client.create_topics(
                 [NewTopic(t.name, t.partitions, settings.replication, topic_configs=t.config) for t in missing]
             )
             for name, code, message, *_ in answer.topic_errors:
-                if code:
+                if code and code != TopicAlreadyExistsError.errno:  # somebody else made it at the same time
                     raise KafkaUnusableError(f"topic {name} could not be made: {message or for_code(code).__name__}")
-        return [topic.name for topic in missing]
+        differing: list[str] = []
+        for topic in every:
+            if topic.name in there:
+                found = there[topic.name]
+                differing += checks.shape(topic, found, settings.replication)
+                differing += checks.config(topic, await config_of(client, topic.name))
+        return Made([topic.name for topic in missing], differing)
 
 
-async def check(settings: Settings) -> list[str]:
-    """What is wrong with our topics and the inputs, a sentence each; empty where all is well."""
+async def check(settings: Settings, policy: Policy) -> Checked:
+    """What is wrong with our topics and the inputs, and what were better otherwise. Raises `KafkaUnusableError`."""
     async with admin(settings) as client:
-        there = await _counts(client)
-        problems = list(_missing_inputs(settings, there))
+        there = await _described(client)
+        problems, advice = list(_missing_inputs(settings, there)), list[str]()
         for topic in wanted(settings):
-            problems += await _problems(client, settings, topic, there)
-        return problems
+            if topic.name in there:
+                problems += _shards(settings, topic, there)
+                problems += checks.config(topic, await config_of(client, topic.name))
+            else:
+                problems += [f"{topic.name} ({topic.what}) is not there: make it with `mailgap topics create`"]
+        for name in (*settings.smtp_topics, *settings.ses_topics):
+            if name in there:
+                config = await config_of(client, name)
+                problems += checks.input_problems(name, config, policy)
+                advice += checks.input_advice(name, config)
+        return Checked(problems, advice)
 
 
 async def partitions(settings: Settings) -> int:
@@ -120,6 +134,13 @@ async def partitions(settings: Settings) -> int:
     return facts
 
 
+class Checked(NamedTuple):
+    """What `check` found, a sentence each: what is wrong, and what works but were better otherwise."""
+
+    problems: list[str]
+    advice: list[str]
+
+
 async def counts(settings: Settings) -> dict[str, int]:
     """The number of partitions of every topic. Raises `KafkaUnusableError`."""
     async with admin(settings) as client:
@@ -133,39 +154,48 @@ def _unequal(settings: Settings, facts: int, state: int) -> str:
     )
 
 
-def _missing_inputs(settings: Settings, there: dict[str, int]) -> Iterable[str]:
+def _shards(settings: Settings, topic: Wanted, there: Mapping[str, Found]) -> Iterable[str]:
+    """The state must be cut as the facts are; of the others there may be more, but not fewer."""
+    facts, found = there.get(settings.topics.facts), there[topic.name].partitions
+    if facts is None:
+        return
+    if topic.fixed and found != facts.partitions:
+        yield _unequal(settings, facts.partitions, found)
+    elif found < facts.partitions:
+        yield (
+            f"{topic.name} has {found} partitions, fewer than the {facts.partitions} shards that write to it: add some"
+            f" with `kafka-topics --alter --topic {topic.name} --partitions {facts.partitions}`"
+        )
+
+
+def _missing_inputs(settings: Settings, there: Container[str]) -> Iterable[str]:
     for name in (*settings.smtp_topics, *settings.ses_topics):
         if name not in there:
             yield f"input topic {name} is not there: make it, or correct --smtp-topic and --ses-topic"
 
 
-async def _counts(client: AIOKafkaAdminClient) -> dict[str, int]:
+async def _described(client: AIOKafkaAdminClient) -> dict[str, Found]:
     described = await client.describe_topics()
-    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+    return {
+        topic["topic"]: Found(
+            len(topic["partitions"]), min((len(part["replicas"]) for part in topic["partitions"]), default=0)
+        )
+        for topic in described
+    }
 
 
-async def _problems(client: AIOKafkaAdminClient, settings: Settings, topic: Wanted, there: dict[str, int]) -> list[str]:
-    if topic.name not in there:
-        return [f"{topic.name} ({topic.what}) is not there: make it with `mailgap topics create`"]
-    problems = []
-    facts = there.get(settings.topics.facts)
-    if topic.fixed and there[topic.name] != facts:
-        problems.append(_unequal(settings, facts or 0, there[topic.name]))
-    config = await config_of(client, topic.name)
-    for key in ("cleanup.policy", "retention.ms", "max.message.bytes"):
-        found, want = config.get(key, ""), topic.config.get(key)
-        if want is not None and not _good(key, found, want):
-            problems += [f"{topic.name}: {key} is {found!r} and must be {want!r}"]
-    return problems
-
-
-def _good(key: str, found: str, want: str) -> bool:
-    if key == "cleanup.policy":
-        return found == want
-    return found == "-1" or (found.lstrip("-").isdigit() and int(found) >= int(want))
+async def _counts(client: AIOKafkaAdminClient) -> dict[str, int]:
+    return {name: found.partitions for name, found in (await _described(client)).items()}
 
 
 async def config_of(client: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    """A topic's configuration."""
+    """A topic's configuration. Raises `KafkaUnusableError` where it may not be read."""
     answers: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    return {entry[0]: entry[1] or "" for answer in answers for resource in answer.resources for entry in resource[4]}
+    found: dict[str, str] = {}
+    for answer in answers:
+        for code, message, _, _, entries in answer.resources:
+            if code:
+                why = message or for_code(code).__name__
+                raise KafkaUnusableError(f"topic {name}: {why}: allow this user DescribeConfigs on it")
+            found |= {entry[0]: entry[1] or "" for entry in entries}
+    return found

@@ -53,7 +53,36 @@ def test_create_makes_ours_once_and_check_is_content(world):
     again = mailgap("topics", "create", *world.where(), "--partitions", "3")
     assert (again.returncode, again.stdout) == (0, b"all topics are there\n")
     checked = mailgap("topics", "check", *world.where(), *_inputs(world))
-    assert (checked.returncode, checked.stdout) == (0, b"all topics are as they must be\n")
+    said, *advice = checked.stdout.decode().splitlines()
+    assert (checked.returncode, said) == (0, "all topics are as they must be")
+    assert [line.partition(":")[0] for line in advice] == ["advice", "advice"]
+    assert all("LogAppendTime" in line for line in advice)  # these inputs have Kafka's default, CreateTime
+
+
+def test_create_says_what_differs_and_leaves_it(world):
+    asyncio.run(world.make_topics({f"{world.prefix}-facts": 2, f"{world.prefix}-gaps": 2}))
+    for _ in range(2):
+        done = mailgap("topics", "create", *world.where(), "--partitions", "3")
+        lines = done.stdout.decode().splitlines()
+        assert done.returncode == 1
+        for words in (
+            [f"{world.prefix}-facts has 2 partitions", "--partitions says 3", "--partitions 2"],
+            [f"{world.prefix}-gaps has 2 partitions", "--alter"],
+            [f"{world.prefix}-gaps: cleanup.policy is 'delete'", "'compact'"],
+            [f"{world.prefix}-gaps: max.message.bytes"],
+        ):
+            assert any(all(word in line for word in words) for line in lines), (words, lines)
+
+
+def test_check_refuses_inputs_that_lose_what_nobody_has_read(world):
+    world.prepare()
+    asyncio.run(_alter(world, world.smtp, cleanup_policy="compact"))
+    asyncio.run(_alter(world, world.ses, retention_ms="60000"))
+    checked = mailgap("topics", "check", *world.where(), *_inputs(world))
+    said = checked.stdout.decode()
+    assert checked.returncode == 1
+    assert f"input topic {world.smtp}: cleanup.policy is 'compact'" in said
+    assert f"input topic {world.ses}: retention.ms is 60000" in said
 
 
 def test_check_names_everything_that_is_wrong(world):
