@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Kind(Enum):
@@ -103,6 +106,22 @@ def rejoined(lines: list[str]) -> list[str]:
         if cri[3] == "F":
             found.append("".join(open_.pop(cri[2])))
     return found + ["".join(begun) for begun in open_.values()]
+
+
+def unfolded(text: str) -> Iterator[str]:
+    """The lines of `text`; one that starts with space or tab continues the one before it."""
+    parts: list[str] = []
+    lines = text.split("\n")
+    for raw in rejoined(lines) if " P" in text and len(lines) > 1 else lines:
+        line = raw.strip("\0\r\ufeff")
+        if parts and line.startswith((" ", "\t")):
+            parts.append(line.strip())
+        elif line.strip():
+            if parts:
+                yield " ".join(parts)
+            parts = [line.strip()]
+    if parts:
+        yield " ".join(parts)
 
 
 def _headed(first: str, texts: list[str]) -> str:

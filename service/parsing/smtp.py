@@ -34,13 +34,14 @@ from service.parsing.journald import exported, is_exported
 from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
 from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
 from service.parsing.packed import GZIP, GZIP_IN_BASE64, Unpacker
-from service.parsing.pieces import rejoined
+from service.parsing.pieces import unfolded
 from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
 from service.parsing.simple_clients import is_simple, parse_simple
 from service.parsing.strays import lost_line, string_in, unknown_line, written
 from service.parsing.syslog import Line, decode, frames, parse_line, stamp_of
+from service.parsing.usual import read_usual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,7 +119,13 @@ def parse_smtp(raw: bytes, seen: Instant, context: SmtpContext = DEFAULT) -> tup
     """The facts in one record whose timestamp is `seen`, and, if any of its parts could not be read, why not."""
     if len(raw) > LIMIT:
         return Parsed([]), Unparsable(Reason.TOO_LARGE, f"{len(raw)} bytes")
-    # Nearly every record is one line with a header: no need to look for other shapes first.
+    usual = read_usual(raw, seen, context.zone, context.relays)
+    return parse_unusual(raw, seen, context) if usual is None else (Parsed(usual, 0 if usual else 1), None)
+
+
+def parse_unusual(raw: bytes, seen: Instant, context: SmtpContext = DEFAULT) -> tuple[Parsed, Unparsable | None]:
+    """As `parse_smtp`, of a record of any form."""
+    # Most are one line with a header: no need to look for other shapes first.
     text = decode(raw)
     if text.find("\n", 0, -1) < 0:
         line = parse_line(text, seen, context.zone)
@@ -139,8 +146,10 @@ def parse_not_later(
     is one of the year before. Where no SES id shows the year, nothing else would.
     """
     parsed, trouble = parse_smtp(raw, seen, context)
-    if any(fact.at > latest + _AHEAD for _, fact in parsed.facts):
-        return parse_smtp(raw, latest - HALF_A_YEAR, context)
+    limit = latest + _AHEAD
+    for _, fact in parsed.facts:
+        if fact.at > limit:
+            return parse_smtp(raw, latest - HALF_A_YEAR, context)
     return parsed, trouble
 
 
@@ -311,7 +320,7 @@ class _Reader:
 
         Else whoever can put a line break into an application's log could write a mail server's line after it.
         """
-        lines = list(_unfolded(text))
+        lines = list(unfolded(text))
         if self.envelope is None or len(lines) == 1:
             return lines
         if not self.envelope.program and lines and self._headed(lines[0]) is not None:
@@ -370,22 +379,6 @@ class _Reader:
         if envelope.program and (line is None or _parser(envelope.program) is not _parser(line.program)):
             return _bare(text, envelope, self.seen)
         return line and Line(line.at, line.floating, envelope.host, line.program, line.message)
-
-
-def _unfolded(text: str) -> Iterator[str]:
-    """The lines of `text`; one that starts with space or tab continues the one before it."""
-    parts: list[str] = []
-    lines = text.split("\n")
-    for raw in rejoined(lines) if " P" in text and len(lines) > 1 else lines:
-        line = raw.strip("\0\r\ufeff")
-        if parts and line.startswith((" ", "\t")):
-            parts.append(line.strip())
-        elif line.strip():
-            if parts:
-                yield " ".join(parts)
-            parts = [line.strip()]
-    if parts:
-        yield " ".join(parts)
 
 
 def _bare(text: str, envelope: Envelope, seen: Instant) -> Line | None:

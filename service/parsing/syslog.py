@@ -164,7 +164,7 @@ def _unescaped(message: str) -> str:
 
 
 def _bsd(text: str, seen: Instant, zone: tzinfo | None) -> Stamp | None:
-    return _nearest(_bsd_on(text, seen // _DAY, zone), seen)
+    return _nearest(bsd_on(text, seen // _DAY, zone), seen)
 
 
 def _nearest(stamps: tuple[Stamp, ...], seen: Instant) -> Stamp | None:
@@ -175,7 +175,7 @@ def _nearest(stamps: tuple[Stamp, ...], seen: Instant) -> Stamp | None:
 
 
 @lru_cache(maxsize=4096)
-def _bsd_on(text: str, day: int, zone: tzinfo | None) -> tuple[Stamp, ...]:
+def bsd_on(text: str, day: int, zone: tzinfo | None) -> tuple[Stamp, ...]:
     """`text` read on that day since the epoch. Days are exact enough to choose a year by, and worth keeping."""
     month, date, *given, clock = text.split()
     number, time = months.month_of(month), [int(part) for part in clock.split(":")]
@@ -193,14 +193,14 @@ def _years(day: int, *, leap: bool) -> range:
 
 
 def _iso(second: str, fraction: str | None, offset: str | None, seen: Instant, zone: tzinfo | None) -> Stamp | None:
-    stamp = _nearest(_iso_second(second, offset, zone), seen)
+    stamp = _nearest(iso_second(second, offset, zone), seen)
     if stamp is None or fraction is None:
         return stamp
     return Stamp(stamp.at + int((fraction + "00")[:3]), stamp.floating)
 
 
 @lru_cache(maxsize=4096)
-def _iso_second(text: str, offset: str | None, zone: tzinfo | None) -> tuple[Stamp, ...]:
+def iso_second(text: str, offset: str | None, zone: tzinfo | None) -> tuple[Stamp, ...]:
     date, clock = text[:10].split("-"), text[11:].split(":")
     found = _instants([int(part) for part in (*date, *clock)], None if offset else zone)
     if offset:
