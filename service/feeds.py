@@ -6,7 +6,7 @@ A feed is one host's log, or SES's events of one region (or of all), or the Deli
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from service.facts import (
     ACCOUNT_WIDE,
@@ -26,10 +26,20 @@ from service.facts import (
 from service.judge_mail import delivery_feed
 from service.parsing.addresses import domain
 from service.parsing.ses_id import id_clock, region
-from service.watermarks import ANY_SES, DOMAIN, REFUSED, FeedNews, news_of
+from service.watermarks import ANY_SES, DOMAIN, LATEST, REFUSED, FeedNews
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+class _Heard:
+    """What was heard of one feed: up to when it has spoken, and the latest hand-offs that wait for it."""
+
+    __slots__ = ("spoken", "waiting")
+
+    def __init__(self, spoken: Instant) -> None:
+        self.spoken = spoken
+        self.waiting: set[Instant] = set()
 
 
 class Listener:
@@ -37,31 +47,34 @@ class Listener:
 
     def __init__(self) -> None:
         """Nothing was heard yet."""
-        self._counts: dict[str, tuple[Instant, set[Instant]]] = {}
+        self._feeds: dict[str, _Heard] = {}
 
     def hear(self, facts: Iterable[tuple[Name, Fact]], sighting: Sighting) -> None:
         """Takes in the facts of one record, as the parser gave them."""
         described: Described | None = None
         for name, fact in facts:
-            if isinstance(fact, Described):
+            if type(fact) is Described:
                 described = fact
-                accepted = _accepted(name, fact.at)
-                self._spoke(f"ses:{_region(name, fact.region)}", accepted)
+                accepted, where = _accepted(name, fact.at), _region(name, fact.region)
+                self._spoke(f"ses:{where}", accepted)
                 self._spoke(ANY_SES, accepted)
             elif name[:2] == b"Q:":
                 self._line(name, fact, sighting)
-            elif name[:2] == b"S:":
+            elif type(fact) in _OF_MAILS and name[:2] == b"S:":
                 self._mail(name, fact, described)
 
     def take(self) -> tuple[FeedNews, ...]:
         """The news since the last call."""
-        counts, self._counts = self._counts, {}
-        return news_of(counts)
+        feeds, self._feeds = self._feeds, {}
+        return tuple(
+            FeedNews(feed, heard.spoken, tuple(sorted(heard.waiting)[-LATEST:])) for feed, heard in feeds.items()
+        )
 
     def _line(self, name: Name, fact: Fact, sighting: Sighting) -> None:
         self._spoke("smtp:" + name[2:].partition(b"/")[0].decode(), sighting.seen)
-        if isinstance(fact, Queued) and fact.sender:
-            self._sends(domain(fact.sender), sighting.seen)
+        if type(fact) is Queued:
+            if fact.sender:
+                self._sends(domain(fact.sender), sighting.seen)
         elif isinstance(fact, Unconfirmed):
             self._waits(ANY_SES, sighting.seen)
         elif isinstance(fact, Deferred | Refused) and fact.cause in ACCOUNT_WIDE:
@@ -69,8 +82,9 @@ class Listener:
 
     def _mail(self, name: Name, fact: Fact, described: Described | None) -> None:
         if isinstance(fact, Accepted):
-            self._waits(f"ses:{_region(name, fact.region)}", _accepted(name, fact.at))
-            self._waits(ANY_SES, _accepted(name, fact.at))
+            accepted = _accepted(name, fact.at)
+            self._waits(f"ses:{_region(name, fact.region)}", accepted)
+            self._waits(ANY_SES, accepted)
         elif described is not None and isinstance(fact, Sent | Delivered):
             where = _region(name, described.region)
             feed = delivery_feed(described.account, where, described.configuration_set)
@@ -78,17 +92,31 @@ class Listener:
             act(feed, _accepted(name, described.at))
 
     def _spoke(self, feed: str, at: Instant) -> None:
-        spoken, waiting = self._counts.get(feed, (0, set()))
-        self._counts[feed] = (max(spoken, at), waiting)
+        heard = self._feeds.get(feed)
+        if heard is None:
+            self._feeds[feed] = _Heard(max(at, 0))
+        elif at > heard.spoken:
+            heard.spoken = at
 
     def _sends(self, sender_domain: str, at: Instant) -> None:
         feed = DOMAIN + sender_domain
-        first, _ = self._counts.get(feed, (at, set()))
-        self._counts[feed] = (min(first, at), set())
+        heard = self._feeds.get(feed)
+        if heard is None:
+            self._feeds[feed] = _Heard(at)
+        elif at < heard.spoken:
+            heard.spoken = at
 
     def _waits(self, feed: str, at: Instant) -> None:
-        _, waiting = self._counts.setdefault(feed, (0, set()))
-        waiting.add(at)
+        heard = self._feeds.get(feed)
+        if heard is None:
+            heard = self._feeds[feed] = _Heard(0)
+        heard.waiting.add(at)
+        if len(heard.waiting) > _CROWDED:  # `scan` takes the news once, after all that it has read
+            heard.waiting = set(sorted(heard.waiting)[-LATEST:])
+
+
+_OF_MAILS: Final = frozenset({Accepted, Sent, Delivered})
+_CROWDED: Final = 8 * LATEST
 
 
 def _region(name: Name, otherwise: str) -> str:

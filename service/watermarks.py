@@ -252,8 +252,3 @@ def host_of(submission: str) -> str:
 
 def _host(submission: str) -> str:
     return f"smtp:{host_of(submission)}"
-
-
-def news_of(heard: dict[str, tuple[Instant, set[Instant]]]) -> tuple[FeedNews, ...]:
-    """Packs what was heard, feed by feed."""
-    return tuple(FeedNews(feed, spoken, tuple(sorted(waiting)[-LATEST:])) for feed, (spoken, waiting) in heard.items())

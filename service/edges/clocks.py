@@ -7,12 +7,15 @@ the zone, and the host's clock may be off. Every `250 Ok <id>` tells the differe
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.facts import MINUTE, SECOND, Accepted, Fact, Instant, Parsed
 from service.parsing.ses_id import id_clock
 from service.submission import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 TRUSTED: Final = 5 * SECOND
 """A smaller difference is the stamp's own coarseness and the round trip to SES, and is not corrected."""
@@ -29,15 +32,36 @@ class Shown(NamedTuple):
     clock: Instant
     difference: int
 
+    @property
+    def correction(self) -> int:
+        """What the host's stamps must be moved by."""
+        return _correction(self.difference)
+
 
 def shown_by(parsed: Parsed) -> Shown | None:
     """What a line shows of its host's clock; None where it holds no acceptance."""
-    return next((shown for _, fact in parsed.facts if (shown := _shown(fact)) is not None), None)
+    for _, fact in parsed.facts:
+        if type(fact) is Accepted and (shown := _shown(fact)) is not None:
+            return shown
+    return None
 
 
-def _shown(fact: Fact) -> Shown | None:
-    clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
+def _shown(fact: Accepted) -> Shown | None:
+    clock = id_clock(fact.ses_id)
     return None if clock is None else Shown(clock, clock - fact.at)
+
+
+class _Host:
+    """What is known of one host's clock: `correction` is None until an acceptance has shown it."""
+
+    __slots__ = ("correction", "last", "latest", "seen")
+
+    def __init__(self) -> None:
+        self.seen: deque[int] = deque(maxlen=RECENT)
+        self.correction: int | None = None
+        self.last = 0
+        """The correction by the last acceptance alone."""
+        self.latest: Instant = 0
 
 
 class HostClocks:
@@ -45,30 +69,29 @@ class HostClocks:
 
     def __init__(self) -> None:
         """Nothing is known of any host."""
-        self._seen: dict[str, deque[int]] = {}
-        self._correction: dict[str, int] = {}
-        self._latest: dict[str, Instant] = {}
+        self._hosts: dict[str, _Host] = {}
 
     def begin(self) -> None:
         """Another file: its lines may be older than those that were read."""
-        self._latest.clear()
+        for host in self._hosts.values():
+            host.latest = 0
 
     def learn(self, host: str, fact: Fact) -> None:
         """Takes in what an acceptance says of its host's clock."""
-        shown = _shown(fact)
+        shown = _shown(fact) if isinstance(fact, Accepted) else None
         if shown is None:
             return
-        recent = self._seen.setdefault(host, deque(maxlen=RECENT))
-        recent.append(shown.difference)
-        self._correction[host] = _correction(int(median(recent)))
+        known = self._host(host)
+        known.seen.append(shown.difference)
+        known.last, known.correction = shown.correction, _correction(_median(known.seen))
 
     def knows(self, host: str) -> bool:
         """Whether an acceptance has shown this host's clock."""
-        return host in self._correction
+        return self._host(host).correction is not None
 
     def corrected(self, host: str, at: Instant) -> Instant:
         """The instant by SES's clock, as far as the host's lines have shown it."""
-        return at + self._correction.get(host, 0)
+        return at + (self._host(host).correction or 0)
 
     def placed(self, host: str, at: Instant, following: Shown | None) -> Instant:
         """The same for the file's next line, which `following`, the host's next acceptance, is not before.
@@ -76,20 +99,40 @@ class HostClocks:
         Where the last acceptance, the next one and most of those before tell different zones, daylight saving began or
         ended in between: then the line belongs where it is in order.
         """
-        usual = self._correction.get(host)
-        others = [] if following is None else [_correction(following.difference)]
-        others += [_correction(recent[-1])] if (recent := self._seen.get(host)) else []
-        found = at + (usual if usual is not None else others[0] if others else 0)
-        if usual is not None and any(abs(other - usual) >= STEP for other in others):
-            first = self._latest.get(host, 0) - DISORDER
-            ways = [at + each for each in (*reversed(others), usual) if first <= at + each]
-            if following is not None:
-                ways = [way for way in ways if way <= following.clock + DISORDER]
-            found = ways[0] if ways else found
-        self._latest[host] = max(found, self._latest.get(host, 0))
+        known = self._host(host)
+        usual = known.correction
+        if usual is None:
+            found = at + (0 if following is None else following.correction)
+        elif abs(known.last - usual) < STEP and (following is None or abs(following.correction - usual) < STEP):
+            found = at + usual
+        else:
+            found = _in_order(known, usual, at, following)
+        known.latest = max(found, known.latest)
         return found
 
+    def _host(self, host: str) -> _Host:
+        known = self._hosts.get(host)
+        if known is None:
+            known = self._hosts[host] = _Host()
+        return known
 
+
+def _in_order(known: _Host, usual: int, at: Instant, following: Shown | None) -> Instant:
+    """Of the instants that the corrections give, the first that keeps the lines in order."""
+    others = [known.last] if following is None else [known.last, following.correction]
+    first = known.latest - DISORDER
+    ways = [at + each for each in (*others, usual) if first <= at + each]
+    if following is not None:
+        ways = [way for way in ways if way <= following.clock + DISORDER]
+    return ways[0] if ways else at + usual
+
+
+def _median(differences: Collection[int]) -> int:
+    ranked, middle = sorted(differences), len(differences) // 2
+    return ranked[middle] if len(ranked) % 2 else int((ranked[middle - 1] + ranked[middle]) / 2)
+
+
+@lru_cache(maxsize=4096)
 def _correction(difference: int) -> int:
     whole = zone(difference)  # a zone is exact; only what is left over can be the round trip, or a clock's fault
     return difference if abs(difference - whole) > TRUSTED else whole

@@ -17,7 +17,7 @@ from service.assembler import Assembler
 from service.carriers import carriers
 from service.edges.clocks import HostClocks, Shown, shown_by
 from service.edges.inputs import Raw, documents, lines, opened, shown
-from service.facts import Accepted, Fact, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
+from service.facts import Accepted, Fact, Identified, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.applications import headless
 from service.parsing.pieces import piece_of
@@ -95,10 +95,14 @@ class Gathered:
         with opened(path) as stream:
             for raw in documents(stream):
                 parsed, trouble = parse_ses(raw.data, self._now, link=self._link)
-                self._count(Source.SES, where, raw, parsed, trouble)
+                self.tally.records[Source.SES] += 1
+                if trouble is not None:
+                    self._refuse(where, raw, trouble)
                 if parsed.facts:
-                    seen = max(fact.at for _, fact in parsed.facts)
+                    seen = max([fact.at for _, fact in parsed.facts])
                     self._keep(Source.SES, parsed, Sighting(seen, f"{where}:{raw.line}"))
+                else:
+                    self.tally.ignored += bool(parsed.ignored)
 
     def _year(self, ahead: list[Raw], reference: Instant) -> Instant:
         """When the file was written, by its first acceptance: stamps without a year must be read as of then."""
@@ -123,27 +127,31 @@ class Gathered:
 
     def _block(self, path: str, block: list[Raw], reference: Instant) -> Instant:
         """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
-        read: list[tuple[Raw, Parsed, str]] = []
+        read: list[_Read] = []
         following: dict[str, deque[Shown]] = defaultdict(deque)
         dated = 0
+        self.tally.records[Source.SMTP] += len(block)
         for number, raw in enumerate(block):
             parsed, trouble, shown = self._parsed(raw, reference)
-            self._count(Source.SMTP, path, raw, parsed, trouble)
+            if trouble is not None:
+                self._refuse(path, raw, trouble)
             if not parsed.facts:
+                self.tally.ignored += bool(parsed.ignored)
                 continue
             host = self._whose_clock(raw, parsed, path, reference)
             if not host and shown is None:
                 host, parsed = self._redated(raw, parsed, block[max(dated, number - TRACE) : number], reference, path)
             dated = number + 1
-            read.append((raw, parsed, host))
-            if shown is not None:
-                self._latest = None
-            if shown is not None and host:
-                following[host].append(shown)
-            reference = self._clocks.corrected(host, parsed.facts[0][1].at) if shown is None else shown.clock
-        for raw, parsed, host in read:
-            seen = self._dated(parsed, host, following) if host else _undated(parsed)
-            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"))
+            if shown is None:
+                reference = self._clocks.corrected(host, parsed.facts[0][1].at)
+            else:
+                reference, self._latest = shown.clock, None
+                if host:
+                    following[host].append(shown)
+            read.append(_Read(raw.line, parsed, host, shown))
+        for line, parsed, host, shown in read:
+            seen = self._dated(parsed, host, shown, following) if host else _undated(parsed, shown)
+            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{line}"))
         return reference
 
     def _whose_clock(self, raw: Raw, parsed: Parsed, path: str, reference: Instant) -> str:
@@ -152,9 +160,9 @@ class Gathered:
         Such a line was dated by those before it, and shows no clock.
         """
         name, fact = parsed.facts[0]
-        host, _, rest = name[2:].partition(b"/")
-        if rest and host != b"-":
-            return host.decode()
+        end = name.find(b"/", 2)
+        if 0 < end < len(name) - 1 and name[2:end] != b"-":
+            return name[2:end].decode()
         if fact.at == reference:
             again = parse_smtp(raw.data, reference + 1, self._context)[0].facts
             if again and again[0][1].at != fact.at:
@@ -172,20 +180,17 @@ class Gathered:
                 return (f"\0{path}", again) if again.facts else ("", parsed)
         return "", parsed
 
-    def _dated(self, parsed: Parsed, host: str, following: dict[str, deque[Shown]]) -> Instant:
+    def _dated(self, parsed: Parsed, host: str, shown: Shown | None, following: dict[str, deque[Shown]]) -> Instant:
         """When the line was written, by the clock of its host."""
-        if shown_by(parsed) is not None:
-            following[host].popleft()
+        ahead = following.get(host)
+        if shown is not None and ahead:
+            ahead.popleft()
             self._clocks.learn(host, next(each for _, each in parsed.facts if isinstance(each, Accepted)))
-        next_one = following[host][0] if following[host] else None
-        return self._clocks.placed(host, parsed.facts[0][1].at, next_one)
+        return self._clocks.placed(host, parsed.facts[0][1].at, ahead[0] if ahead else None)
 
-    def _count(self, source: Source, path: str, raw: Raw, parsed: Parsed, trouble: Unparsable | None) -> None:
-        self.tally.records[source] += 1
-        self.tally.ignored += bool(parsed.ignored and not parsed.facts)
-        if trouble is not None:
-            self.tally.rejected[trouble.reason] += 1
-            self._reject(path, raw, trouble)
+    def _refuse(self, path: str, raw: Raw, trouble: Unparsable) -> None:
+        self.tally.rejected[trouble.reason] += 1
+        self._reject(path, raw, trouble)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
@@ -194,17 +199,22 @@ class Gathered:
             self.tally.left_out += 1
             return
         latest = self.tally.latest
-        latest[source] = max(latest.get(source, 0), sighting.seen)
+        if sighting.seen > latest.get(source, 0):
+            latest[source] = sighting.seen
         self.listener.hear(parsed.facts, sighting)
         for name, fact in parsed.facts:
             self.add(name, fact, sighting)
-        if self._link and source is Source.SMTP:
-            for name, fact in carriers(parsed.facts, sighting.seen):
-                self.add(name, fact, sighting)
+            if type(fact) is Identified and self._link and source is Source.SMTP:
+                for carried, carrier in carriers(((name, fact),), sighting.seen):
+                    self.add(carried, carrier, sighting)
 
     def add(self, name: Name, fact: Fact, sighting: Sighting) -> None:
         """One fact more."""
-        self._fresh.setdefault(name, []).append((fact, sighting))
+        fresh = self._fresh.get(name)
+        if fresh is None:
+            self._fresh[name] = [(fact, sighting)]
+        else:
+            fresh.append((fact, sighting))
         self._held += 1
         if self._held >= CHUNK:
             self._pack()
@@ -212,10 +222,11 @@ class Gathered:
     def _pack(self) -> None:
         if not self._held:
             return
+        packed = self._packed
         for name, facts in self._fresh.items():
-            known = self._packed.get(name)
-            self._packed[name] = _encode(facts if known is None else [*_decode(known), *facts])
-        self._fresh.clear()
+            known = packed.get(name)
+            packed[name] = _encode(facts if known is None else [*_decode(known), *facts])
+        self._fresh = {}
         self._held = 0
 
     def names(self, kind: bytes) -> list[Name]:
@@ -225,9 +236,18 @@ class Gathered:
 
     def take(self, name: Name) -> list[tuple[Fact, Sighting]]:
         """The facts of a name, which are no longer kept then."""
-        self._pack()
-        data = self._packed.pop(name, None)
-        return [] if data is None else _decode(data)
+        data, fresh = self._packed.pop(name, None), self._fresh.pop(name, [])
+        self._held -= len(fresh)
+        return fresh if data is None else [*_decode(data), *fresh]
+
+
+class _Read(NamedTuple):
+    """A line that was read: where, what it says, by whose clock (none: empty), and what it shows of that."""
+
+    line: int
+    parsed: Parsed
+    host: str
+    shown: Shown | None
 
 
 class _Line(NamedTuple):
@@ -255,6 +275,5 @@ def _whole(raws: Iterable[Raw]) -> Iterator[Raw]:
         yield Raw(line.value or b"", line.offset)
 
 
-def _undated(parsed: Parsed) -> Instant:
-    shown = shown_by(parsed)
+def _undated(parsed: Parsed, shown: Shown | None) -> Instant:
     return parsed.facts[0][1].at if shown is None else shown.clock

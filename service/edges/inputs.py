@@ -13,9 +13,8 @@ import re
 import sys
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 import zstandard
@@ -40,8 +39,7 @@ class InputError(Exception):
     """A path that cannot be read; the text says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """One record of a file: its bytes, and where it begins."""
 
     data: bytes

@@ -176,7 +176,10 @@ def _nearest(stamps: tuple[Stamp, ...], seen: Instant) -> Stamp | None:
 
 @lru_cache(maxsize=4096)
 def bsd_on(text: str, day: int, zone: tzinfo | None) -> tuple[Stamp, ...]:
-    """`text` read on that day since the epoch. Days are exact enough to choose a year by, and worth keeping."""
+    """The instants of a stamp of RFC 3164, read on that day since the epoch.
+
+    Days are exact enough to choose a year by, and worth keeping.
+    """
     month, date, *given, clock = text.split()
     number, time = months.month_of(month), [int(part) for part in clock.split(":")]
     years = [int(given[0])] if given else _years(day, leap=(number, int(date)) == _LEAP_DAY)
@@ -201,6 +204,7 @@ def _iso(second: str, fraction: str | None, offset: str | None, seen: Instant, z
 
 @lru_cache(maxsize=4096)
 def iso_second(text: str, offset: str | None, zone: tzinfo | None) -> tuple[Stamp, ...]:
+    """The instants of an ISO stamp's date and second: one as a rule, as in `_instants`."""
     date, clock = text[:10].split("-"), text[11:].split(":")
     found = _instants([int(part) for part in (*date, *clock)], None if offset else zone)
     if offset:

@@ -8,7 +8,6 @@ the time of parsing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from service.facts import Accepted, Closed, Fact, Identified, Name, Queued, Started, ses_name, submission_name
@@ -16,11 +15,14 @@ from service.parsing.replies import relay_of
 from service.parsing.syslog import bsd_on, iso_second
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from service.facts import Instant
 
 Facts: TypeAlias = list[tuple[Name, Fact]]
+When: TypeAlias = "tuple[Instant, bool]"
+"""A line's stamp, and whether it is floating."""
 
 LONGEST: Final = 1500
 """Bytes; a longer line is not usual."""
@@ -39,7 +41,8 @@ _HEADER: Final = re.compile(
 _END: Final = r"\r?\n?"
 _ADDRESS: Final = r"[!#-+\-./0-9;=?A-Z\[\\\]^_`a-z{|}~]{1,64}@[a-z0-9.-]{1,255}"
 _CLIENT: Final = re.compile(
-    rf"client=([A-Za-z0-9._-]{{1,255}})\[([0-9A-Fa-f.:]{{1,45}})\](?:, sasl_[a-z]{{1,10}}=[!-+\--~]{{1,255}}){{0,3}}{_END}"
+    r"client=([A-Za-z0-9._-]{1,255})\[([0-9A-Fa-f.:]{1,45})\]"
+    rf"(?:, sasl_[a-z]{{1,10}}=[!-+\--~]{{1,255}}){{0,3}}{_END}"
 ).fullmatch
 _MESSAGE_ID: Final = re.compile(rf"message-id=<([!-;=?-~]{{1,500}})>{_END}").fullmatch
 _FROM: Final = re.compile(
@@ -68,33 +71,33 @@ def read_usual(raw: bytes, seen: Instant, zone: tzinfo | None, relays: frozenset
     stamps = iso_second(second, offset, zone) if bsd is None else bsd_on(bsd, seen // _DAY, zone)
     if len(stamps) != 1:
         return None
-    at, floating = stamps[0].at, stamps[0].floating
+    at = stamps[0].at
     if fraction is not None:
         at += int((fraction + "00")[:3])
-    return _SERVICES[service](at, floating, f"{host.lower()}/{queue_id}", text, header.end(), relays)
+    return _SERVICES[service]((at, stamps[0].floating), f"{host.lower()}/{queue_id}", text, header.end(), relays)
 
 
-def _smtpd(at: Instant, floating: bool, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
+def _smtpd(when: When, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
     found = _CLIENT(text, start)
     if found is None:
         return None
     client = found[1] if found[1] != "unknown" else found[2]
-    return [(submission_name(submission), Started(at, floating, client))]
+    return [(submission_name(submission), Started(*when, client))]
 
 
-def _cleanup(at: Instant, floating: bool, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
+def _cleanup(when: When, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
     found = _MESSAGE_ID(text, start)
-    return None if found is None else [(submission_name(submission), Identified(at, floating, found[1]))]
+    return None if found is None else [(submission_name(submission), Identified(*when, found[1]))]
 
 
-def _qmgr(at: Instant, floating: bool, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
+def _qmgr(when: When, submission: str, text: str, start: int, _: frozenset[str]) -> Facts | None:
     if text[start:] in _REMOVED:
-        return [(submission_name(submission), Closed(at, floating, "removed"))]
+        return [(submission_name(submission), Closed(*when, "removed"))]
     found = _FROM(text, start)
-    return None if found is None else [(submission_name(submission), Queued(at, floating, found[1], int(found[2])))]
+    return None if found is None else [(submission_name(submission), Queued(*when, found[1], int(found[2])))]
 
 
-def _smtp(at: Instant, floating: bool, submission: str, text: str, start: int, relays: frozenset[str]) -> Facts | None:
+def _smtp(when: When, submission: str, text: str, start: int, relays: frozenset[str]) -> Facts | None:
     found = _SENT(text, start)
     if found is None:
         return None
@@ -102,11 +105,11 @@ def _smtp(at: Instant, floating: bool, submission: str, text: str, start: int, r
     taker = relay_of(relay, relays)
     if not taker.ses:
         return None
-    accepted = Accepted(at, floating, (recipient,), ses_id, submission, taker.region)
+    accepted = Accepted(*when, (recipient,), ses_id, submission, taker.region)
     return [(submission_name(submission), accepted), (ses_name(ses_id), accepted)]
 
 
-_SERVICES: Final[dict[str, Callable[[Instant, bool, str, str, int, frozenset[str]], Facts | None]]] = {
+_SERVICES: Final[dict[str, Callable[[When, str, str, int, frozenset[str]], Facts | None]]] = {
     "smtpd": _smtpd,
     "cleanup": _cleanup,
     "qmgr": _qmgr,
