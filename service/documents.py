@@ -42,6 +42,7 @@ from service.facts import (
     Identified,
     Instant,
     OtherEvent,
+    Queued,
     Refused,
     Rejected,
     RenderingFailed,
@@ -314,6 +315,8 @@ def _said(fact: Fact) -> str:
             text = f"{fact.relay}, queued as {fact.queued_as}" if fact.queued_as else fact.relay
         case Closed():
             text = fact.how
+        case Queued():
+            text = f"from <{fact.sender}>, {fact.recipient_count} recipient{'' if fact.recipient_count == 1 else 's'}"
         case _:
             text = _words(_detail(fact))
     return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"

@@ -1,113 +1,303 @@
-"""A mail's story, from its correlated record: what happened, when, on what evidence; what is missing; what to do.
+"""A mail's story, from its correlated records: what happened, where and when, on what evidence and in whose words; what
+became of each recipient, what is missing, and what to do.
 
-`mailgap explain` prints it and the trace page shows it, so that both say the same.
+`mailgap explain` prints it and the HTML report shows it, so that both say the same. One mail may have several records:
+one a submission on its way from server to server, one an SES mail that it became, one a fact that came late. Pure.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from service.contract.enums import Outcome, VerdictCause
+from service.explain import Circumstances, cause_of_bounce, cause_of_complaint, cause_of_delay, explain
+from service.lives import is_one_mail
+from service.story_words import came_to, clock, happened, place, waited_for, words_of
 
 if TYPE_CHECKING:
-    from service.contract.correlated import Correlated, GapEntry, Recipient
+    from collections.abc import Iterable, Sequence
 
-_HAPPENED: Final = {
-    "started": "the mail server took the mail from the application",
-    "identified": "it carries the Message-ID {message_id}",
-    "queued": "it is in the mail server's queue",
-    "submitted": "the application's mail server took it in ({queue_ids})",
-    "accepted": "SES accepted it and gave it the id {ses_id}",
-    "deferred": "an attempt failed; the mail server will try again",
-    "refused": "the mail server gave up: no SES id for {missing}",
-    "unconfirmed": "SES took it, and its reply held no id",
-    "elsewhere": "some recipients were delivered elsewhere, not by SES",
-    "closed": "the mail server is done with it",
-    "found_by_message_id": "SES's events carry the same Message-ID: the mail is found",
-    "not_found_by_message_id": "no SES event carries its Message-ID",
-    "sent": "SES published Send: it will try to deliver",
-    "delivered": "the recipient's server took it",
-    "bounced": "it bounced",
-    "complained": "the recipient reported it as spam",
-    "not_spam": "the recipient said that it is no spam, and so has it",
-    "rejected": "SES found a virus in it and dropped it",
-    "rendering_failed": "SES could not render its template; nothing was sent",
-    "delayed": "SES could not deliver yet and goes on trying",
-    "open": "somebody opened it",
-    "click": "somebody clicked a link in it",
-    "subscription": "the recipient changed a subscription",
-}
+    from service.contract.correlated import Correlated, GapEntry, Recipient, TrailEntry
+
+_OF_THE_HANDOFF: Final = frozenset({"submitted", "accepted", "deferred", "refused", "unconfirmed"})
+"""What an SES mail's record repeats of its submission."""
 
 
-class Step(NamedTuple):
-    """One thing that happened."""
+class Step(msgspec.Struct, frozen=True):
+    """One thing that happened: `text` is what it means, `said` the words of whoever said it."""
 
     at: str
     source: str
+    host: str
     text: str
+    said: str
+    recipients: tuple[str, ...]
     evidence: str
 
 
-class Story(NamedTuple):
-    """All that is to be said of a mail, in the order in which it is said."""
+class Told(msgspec.Struct, frozen=True):
+    """What became of one recipient, and since when."""
 
-    title: str
-    facts: list[tuple[str, str]]
-    recipients: list[str]
-    steps: list[Step]
-    gaps: list[str]
-    verdict: str
+    address: str
+    outcome: str
+    at: str
+    said: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """Where those recipients stand, and what to do; no recipients: the mail."""
+
+    recipients: tuple[str, ...]
+    cause: str
+    explanation: str
     next_step: str
 
 
-def tell(document: Correlated) -> Story:
-    """The story of one mail."""
-    known = {
-        "message_id": document.message_id_header or "",
-        "queue_ids": ", ".join(document.queue_ids),
-        "ses_id": document.ses_message_id or (document.ses_mails[0] if document.ses_mails else ""),
-        "missing": ", ".join(recipient.address for recipient in document.recipients) or "its recipients",
-    }
+class Story(msgspec.Struct, frozen=True):
+    """All that is to be said of a mail, in the order in which it is said."""
+
+    title: str
+    records: tuple[str, ...]
+    """The mail ids of the records that it was made of."""
+    facts: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    recipients: tuple[Told, ...]
+    gaps: tuple[str, ...]
+    verdicts: tuple[Judgement, ...]
+
+
+def tell(*documents: Correlated) -> Story:
+    """The story of one mail, of which these are the records."""
+    last = _in_force(documents)
     return Story(
-        title=document.mail_id,
-        facts=_facts(document),
-        recipients=[_recipient(recipient) for recipient in document.recipients],
-        steps=[
-            Step(entry.at, entry.source, _HAPPENED.get(entry.fact, entry.fact).format_map(known), entry.evidence)
-            for entry in document.trail
-        ],
-        gaps=[_gap(gap) for gap in document.gaps],
-        verdict=document.verdict.explanation,
-        next_step=document.verdict.next_step,
+        title=next((each.mail_id for each in documents if each.ses_message_id), documents[0].mail_id),
+        records=tuple(dict.fromkeys(each.mail_id for each in documents)),
+        facts=tuple(_facts(documents)),
+        steps=tuple(_steps(documents)),
+        recipients=tuple(_recipient(each) for _, each in last),
+        gaps=tuple(_gap(gap, documents) for gap in _gaps(documents)),
+        verdicts=tuple(_verdicts(documents, last)),
     )
 
 
-def _facts(document: Correlated) -> list[tuple[str, str]]:
-    stated = [
-        ("SES id", document.ses_message_id or ", ".join(document.ses_mails)),
-        ("queue id", ", ".join(document.queue_ids)),
-        ("Message-ID", document.message_id_header),
-        ("from", document.sender),
-        ("stream", document.stream),
-        ("region", document.region),
-        ("submitted", document.submitted_at),
-        ("accepted", document.accepted_at),
-        ("counts now as", document.superseded_by),
+def _facts(documents: Sequence[Correlated]) -> Iterable[tuple[str, str]]:
+    ses = [each.ses_message_id for each in documents] + [name for each in documents for name in each.ses_mails]
+    stated: list[tuple[str, Iterable[str | None]]] = [
+        ("SES id", ses),
+        ("queue id", [name for each in documents for name in each.queue_ids if not is_one_mail(name)]),
+        ("Message-ID", [each.message_id_header for each in documents]),
+        ("from", [each.sender for each in documents]),
+        ("stream", [each.stream for each in documents if each.ses_message_id] or [documents[-1].stream]),
+        ("region", [each.region for each in documents]),
+        ("submitted", [clock(min((each.submitted_at for each in documents if each.submitted_at), default=""))]),
+        ("accepted", [clock(each.accepted_at or "") for each in documents if not each.partial]),
     ]
-    return [(label, text) for label, text in stated if text]
+    for label, texts in stated:
+        if known := list(dict.fromkeys(filter(None, texts))):
+            yield label, ", ".join(known)
 
 
-def _recipient(recipient: Recipient) -> str:
+# -- what happened ---------------------------------------------------------------------------------------------------
+
+
+def _steps(documents: Sequence[Correlated]) -> list[Step]:
+    """By time. An SES mail's record repeats lines of its submission, which are told once."""
+    own = {(e.evidence, e.fact) for each in documents if not each.ses_message_id for e in each.trail}
+    begun = {queue_id for each in documents if not each.ses_message_id for queue_id in each.queue_ids}
+    found: dict[tuple[str, str, str, tuple[str, ...]], tuple[tuple[str, int], Step]] = {}
+    for document in documents:
+        for entry in document.trail:
+            repeated = (entry.evidence, entry.fact) in own or (entry.fact == "submitted" and entry.said in begun)
+            if not (document.ses_message_id and entry.fact in _OF_THE_HANDOFF and repeated):
+                key = (entry.evidence, entry.fact, entry.said, entry.recipients)
+                found.setdefault(key, ((entry.at, place(entry.fact)), _step(document, entry)))
+    return [step for _, step in sorted(found.values(), key=lambda item: item[0])]
+
+
+def _step(document: Correlated, entry: TrailEntry) -> Step:
+    return Step(
+        at=entry.at,
+        source=entry.source.value,
+        host=_host(document, entry),
+        text=happened(entry) + (", after the mail's record was closed" if document.partial else ""),
+        said=_said(entry),
+        recipients=entry.recipients,
+        evidence=entry.evidence,
+    )
+
+
+def _said(entry: TrailEntry) -> str:
+    return f"<{entry.said}>" if entry.fact == "identified" and entry.said else entry.said
+
+
+def _host(document: Correlated, entry: TrailEntry) -> str:
+    """Whose line it is; empty where the record does not say which of several servers spoke."""
+    if entry.source != "smtp" or entry.fact.endswith("found_by_message_id"):
+        return "SES"
+    names = {entry.said} if entry.fact == "submitted" and entry.said else set(document.queue_ids)
+    hosts = {name.partition("/")[0] if "/" in name else "app" for name in names} - {"-"}
+    return hosts.pop() if len(hosts) == 1 else ""
+
+
+# -- what became of the recipients -----------------------------------------------------------------------------------
+
+
+def _in_force(documents: Sequence[Correlated]) -> list[tuple[Correlated, Recipient]]:
+    """Each recipient by the record that counts: an SES mail's before a submission's, and what came late after all."""
+    ranked = sorted(documents, key=lambda each: (bool(each.ses_message_id), each.partial))
+    chosen: dict[str, tuple[Correlated, Recipient]] = {}
+    for document in ranked:
+        for recipient in document.recipients:
+            if not (document.partial and recipient.outcome is Outcome.PENDING):
+                chosen[recipient.address.casefold()] = (document, recipient)
+    return list(chosen.values())
+
+
+def _recipient(recipient: Recipient) -> Told:
+    return Told(
+        address=recipient.address,
+        outcome=came_to(recipient.outcome, recipient.detail),
+        at=recipient.at or "",
+        said=words_of(recipient.detail),
+    )
+
+
+def _gaps(documents: Sequence[Correlated]) -> list[GapEntry]:
+    every = {gap.gap_id: gap for document in documents for gap in document.gaps}
+    return sorted(every.values(), key=lambda gap: (gap.opened_at, gap.gap_id))
+
+
+def _gap(gap: GapEntry, documents: Sequence[Correlated]) -> str:
+    about = [each for document in documents if gap in document.gaps for each in document.recipients]
+    text = waited_for(gap, refused=bool(about) and all(each.outcome is Outcome.REFUSED for each in about))
+    return f"{gap.recipient}: {text}" if gap.recipient else text[:1].upper() + text[1:]
+
+
+# -- the verdict -----------------------------------------------------------------------------------------------------
+
+
+def _verdicts(documents: Sequence[Correlated], last: list[tuple[Correlated, Recipient]]) -> list[Judgement]:
+    """A verdict for each lot of recipients that fared alike, what is open and what failed first."""
+    if not last:
+        return [_of_the_mail(documents)]
+    alike: dict[tuple[str, str], list[str]] = {}
+    causes: dict[tuple[str, str], VerdictCause] = {}
+    why = [_cause(document, recipient) for document, recipient in last]
+    several = len(last) > 1
+    for (document, recipient), cause in zip(last, why, strict=True):
+        together = cause in _TOGETHER and why.count(cause) > 1
+        said = explain(cause, _circumstances(document, None if together else recipient))
+        key = said.explanation, said.next_step
+        alike.setdefault(key, []).append(recipient.address)
+        causes[key] = cause
+    ranked = sorted(alike, key=lambda key: _LAST.get(causes[key], 0))
+    return [Judgement(tuple(alike[key]) if several else (), causes[key].value, *key) for key in ranked]
+
+
+_TOGETHER: Final = frozenset({VerdictCause.DELIVERED, VerdictCause.IN_PROGRESS, VerdictCause.HELD})
+"""Of these a list of recipients is told once, not a recipient at a time."""
+_LAST: Final = {VerdictCause.HELD: 1, VerdictCause.IN_PROGRESS: 2, VerdictCause.DELIVERED: 3}
+
+
+def _of_the_mail(documents: Sequence[Correlated]) -> Judgement:
+    """A mail of which no recipient is known, or none that was ever SES's business."""
+    document = next((each for each in documents if each.ses_message_id), documents[-1])
+    said = document.verdict
+    if said.cause == VerdictCause.IN_PROGRESS and not document.ses_message_id:
+        kinds = {entry.fact for each in documents for entry in each.trail}
+        elsewhere = [entry.said for each in documents for entry in each.trail if entry.fact == "elsewhere"]
+        if any(
+            entry.fact == "queued" and entry.said.startswith("from <>") for each in documents for entry in each.trail
+        ):
+            return _NOTICE
+        if elsewhere and not kinds & {"deferred", "refused", "unconfirmed"}:
+            return _elsewhere(elsewhere)
+    return Judgement((), said.cause.value, said.explanation, said.next_step)
+
+
+_NOTICE: Final = Judgement(
+    (),
+    "notice",
+    "This is a notice that the mail server wrote itself (it has no sender), of a mail that could not be delivered."
+    " Nobody waits for it, so it is no gap.",
+    "Look for the mail that it is about: its own line says `sender non-delivery notification` and this queue id.",
+)
+
+
+def _elsewhere(relays: Sequence[str]) -> Judgement:
+    if all("." not in relay and ":" not in relay for relay in relays):  # `local`, `virtual`, `dovecot`
+        return Judgement(
+            (),
+            "elsewhere",
+            "The mail server delivered the mail on its own host: SES never had it.",
+            f"Look in the mailbox on that host (delivered by {', '.join(relays)}). If it should have gone out by SES,"
+            " look at the server's routing for the recipient's domain.",
+        )
+    return Judgement(
+        (),
+        "elsewhere",
+        "The mail was handed to another server than SES, and no line that was read says how it went on there.",
+        f"Look in the log of the server that has it ({'; '.join(relays)}), and give that log as well; if that is SES"
+        " under another name, list it in the policy's `sources.relays`.",
+    )
+
+
+def _cause(document: Correlated, recipient: Recipient) -> VerdictCause:
+    """Why the recipient stands where it stands: an open gap of its own before what was said of it last."""
+    whom = recipient.address
+    attempts = [e.cause for e in document.trail if e.cause and (not e.recipients or whom in e.recipients)]
+    if recipient.outcome is Outcome.REFUSED and attempts:
+        return VerdictCause(attempts[-1])
+    for gap in document.gaps:
+        if gap.resolution is None and gap.recipient in {None, whom}:
+            return VerdictCause(gap.cause)
+    if recipient.outcome is Outcome.DEFERRED and attempts:
+        return VerdictCause(attempts[-1])
+    waiting = VerdictCause.HELD if document.held else VerdictCause.IN_PROGRESS
+    return _cause_of_outcome(recipient) or waiting
+
+
+def _cause_of_outcome(recipient: Recipient) -> VerdictCause | None:
+    """By what SES said of the recipient; None while it said nothing."""
     detail = recipient.detail
-    kind = "/".join(word for word in (detail.bounce_type, detail.bounce_subtype) if word)
-    said = detail.reply or detail.diagnostic or detail.smtp_response or detail.reason or detail.error
-    words = [recipient.address, recipient.outcome.value.replace("_", " ")]
-    words += [f"at {recipient.at}"] if recipient.at else []
-    words += [f"({kind or detail.delay_type})"] if kind or detail.delay_type else []
-    return " ".join(words) + (f": {said}" if said else "")
+    match recipient.outcome:
+        case Outcome.BOUNCED | Outcome.SOFT_BOUNCED | Outcome.SUPPRESSED if detail.bounce_type:
+            return cause_of_bounce(detail.bounce_type, detail.bounce_subtype, detail.status)
+        case Outcome.COMPLAINED | Outcome.SUPPRESSED:
+            return cause_of_complaint(detail.complaint_subtype)
+        case Outcome.DELAYED:
+            return cause_of_delay(detail.delay_type)
+    return _BY_OUTCOME.get(recipient.outcome)
 
 
-def _gap(gap: GapEntry) -> str:
-    about = f" for {gap.recipient}" if gap.recipient else ""
-    opened = f"{gap.kind} ({gap.cause}){about}: open since {gap.opened_at}"
-    if gap.resolution is None:
-        return opened
-    return f"{gap.kind} ({gap.cause}){about}: opened {gap.opened_at}, {gap.resolution} {gap.resolved_at}"
+_BY_OUTCOME: Final = {
+    Outcome.REJECTED: VerdictCause.VIRUS,
+    Outcome.RENDERING_FAILED: VerdictCause.TEMPLATE_ERROR,
+    Outcome.DELIVERED: VerdictCause.DELIVERED,
+}
+
+
+def _circumstances(document: Correlated, recipient: Recipient | None) -> Circumstances:
+    known = Circumstances(
+        region=document.region or "",
+        ses_id=document.ses_message_id or "",
+        mail_id=document.mail_id,
+        host=document.queue_ids[0].partition("/")[0] if document.queue_ids else "",
+        accepted_at=document.accepted_at or "",
+    )
+    if recipient is None:
+        return known
+    detail = recipient.detail
+    words = "/".join(filter(None, (detail.bounce_type, detail.bounce_subtype))) or detail.delay_type
+    return msgspec.structs.replace(
+        known,
+        recipient=recipient.address,
+        domain=recipient.domain,
+        expires=detail.expires,
+        reply=detail.reply or detail.diagnostic or detail.smtp_response,
+        words=words or detail.feedback,
+        reason=detail.reason or detail.error,
+        template=detail.template,
+    )

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from service.contract.correlated import Correlated
+    from service.edges.archive import Archive
     from service.policy import Policy
+    from service.privacy import Pseudonyms
 
 GAP_OPEN = 3
 PLAIN_WIDTH = 200
@@ -84,6 +86,9 @@ def judge_files(
     policy_file: str | None,
     timezone: str | None,
     reject: Reject,
+    *,
+    hide: Pseudonyms | None = None,
+    archive: Archive | None = None,
 ) -> tuple[Scan, Tally]:
     """Reads the files and gets ready to judge; what is wrong with the arguments or the files is said in a sentence."""
     if not smtp and not ses:
@@ -92,13 +97,13 @@ def judge_files(
         raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
     policy, until = _policy(policy_file), _instant(as_of)
     context, link = smtp_context(policy, _zone(timezone)), bool(smtp and ses) and policy.message_id_join
-    gathered = Gathered(int(time.time() * 1000), until, context, reject, link=link)
+    gathered = Gathered(int(time.time() * 1000), until, context, reject, link=link, hide=hide)
     try:
         _read(gathered, smtp, ses, until)
     except InputError as error:
         raise Failure(str(error)) from error
     sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
-    return Scan(gathered, policy, sources, until), gathered.tally
+    return Scan(gathered, policy, sources, until, archive), gathered.tally
 
 
 def _policy(path: str | None) -> Policy:

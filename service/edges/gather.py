@@ -9,7 +9,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,9 @@ from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
 from service.parsing.smtp import HALF_A_YEAR, SmtpContext, parse_not_later, parse_smtp
 from service.parsing.syslog import decode
+
+if TYPE_CHECKING:
+    from service.privacy import Pseudonyms
 
 CHUNK: Final = 50_000
 """Facts that are held as objects before they are packed."""
@@ -54,13 +57,20 @@ class Gathered:
     """Packed trails by name."""
 
     def __init__(
-        self, now: Instant, as_of: Instant | None, context: SmtpContext, reject: Reject, *, link: bool = True
+        self,
+        now: Instant,
+        as_of: Instant | None,
+        context: SmtpContext,
+        reject: Reject,
+        *,
+        link: bool = True,
+        hide: Pseudonyms | None = None,
     ) -> None:
         """`now` dates events (a payload from the future is counted as now); facts after `as_of` are left out.
 
-        `link`: what stands under a Message-ID is wanted.
+        `link`: what stands under a Message-ID is wanted. `hide`: what takes the place of addresses.
         """
-        self._link = link
+        self._link, self._hide = link, hide
         self._now, self._as_of, self._context, self._reject = now, as_of, context, reject
         self._packed: dict[Name, bytes] = {}
         self._fresh: dict[Name, list[tuple[Fact, Sighting]]] = {}
@@ -202,7 +212,7 @@ class Gathered:
         if sighting.seen > latest.get(source, 0):
             latest[source] = sighting.seen
         self.listener.hear(parsed.facts, sighting)
-        for name, fact in parsed.facts:
+        for name, fact in parsed.facts if self._hide is None else _hidden(parsed.facts, self._hide):
             self.add(name, fact, sighting)
             if type(fact) is Identified and self._link and source is Source.SMTP:
                 for carried, carrier in carriers(((name, fact),), sighting.seen):
@@ -248,6 +258,10 @@ class _Read(NamedTuple):
     parsed: Parsed
     host: str
     shown: Shown | None
+
+
+def _hidden(facts: list[tuple[Name, Fact]], hide: Pseudonyms) -> list[tuple[Name, Fact]]:
+    return [(hide.name(name), hide.fact(fact)) for name, fact in facts]
 
 
 class _Line(NamedTuple):

@@ -10,12 +10,14 @@ import hashlib
 import html
 from typing import IO, TYPE_CHECKING, Final
 
-from service.story import Story, tell
+from service.story import tell
+from service.story_words import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from service.contract.correlated import Correlated
+    from service.story import Step, Story
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --bad: #b3261e; --well: #1b6e3c; --mute: #666; }
@@ -118,18 +120,33 @@ def _row(document: Correlated) -> str:
 
 def _story(story: Story) -> str:
     facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in story.facts)
-    steps = "".join(
-        f'<li><time>{escape(step.at)}</time> {escape(step.text)} <span class="mute">{escape(step.evidence)}</span></li>'
-        for step in story.steps
+    verdicts = "".join(
+        f"<h4>Verdict{escape(whom)}</h4><p>{escape(verdict.explanation)}</p>"
+        f"<h4>What to do</h4><p>{escape(verdict.next_step)}</p>"
+        for verdict in story.verdicts
+        for whom in [f" for {', '.join(verdict.recipients)}" if verdict.recipients else ""]
     )
+    recipients = [
+        f"{each.address}: {each.outcome}{f' since {clock(each.at)}' if each.at else ''}{each.said and f': {each.said}'}"
+        for each in story.recipients
+    ]
     return (
-        f"<dl>{facts}</dl>{_list('Recipients', story.recipients)}<h4>What happened</h4><ol>{steps}</ol>"
-        f"{_list('What is missing', story.gaps)}<h4>Verdict</h4><p>{escape(story.verdict)}</p>"
-        f"<h4>What to do</h4><p>{escape(story.next_step)}</p>"
+        f"<dl>{facts}</dl><h4>What happened</h4><ol>{''.join(map(_step, story.steps))}</ol>"
+        f"{_list('Recipients', recipients)}{_list('What is missing', story.gaps)}{verdicts}"
     )
 
 
-def _list(title: str, items: list[str]) -> str:
+def _step(step: Step) -> str:
+    who = f"{step.host}: " if step.host else ""
+    whom = f", for {', '.join(step.recipients)}" if step.recipients else ""
+    said = f"<q>{escape(step.said)}</q> " if step.said else ""
+    return (
+        f"<li><time>{escape(clock(step.at))}</time> {escape(who + step.text + whom)} {said}"
+        f'<span class="mute">{escape(step.evidence)}</span></li>'
+    )
+
+
+def _list(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
     return f"<h4>{title}</h4><ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"

@@ -10,10 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from service import judge_mail, judge_submission
 from service.documents import Documents
 from service.facts import Asked, Instant, Name, Source
+from service.lives import lives
 from service.rows import Book, Row
 from service.ruling import Outputs, Ruling
+from service.submission import read
 from service.trail import collect
 from service.watermarks import Watermarks
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.contract.correlated import Correlated
+    from service.edges.archive import Archive, Unit
     from service.edges.gather import Gathered
     from service.policy import Policy
     from service.verdicts import Verdict
@@ -73,9 +77,20 @@ class Summary:
 class Scan:
     """Judges what was gathered."""
 
-    def __init__(self, gathered: Gathered, policy: Policy, sources: tuple[Source, ...], as_of: Instant | None) -> None:
-        """With `as_of`, both sources have spoken until then; without, each until its own last fact, and may stall."""
+    def __init__(
+        self,
+        gathered: Gathered,
+        policy: Policy,
+        sources: tuple[Source, ...],
+        as_of: Instant | None,
+        archive: Archive | None = None,
+    ) -> None:
+        """With `as_of`, both sources have spoken until then; without, each until its own last fact, and may stall.
+
+        An `archive` keeps what was judged, for stories.
+        """
         self.summary = Summary()
+        self.archive = archive
         self._gathered, self._as_of = gathered, as_of
         self._documents = Documents()
         latest = gathered.tally.latest
@@ -104,6 +119,17 @@ class Scan:
         """The record that stands for the verdict."""
         return self._documents.correlated(judged.verdict, judged.book)
 
+    def retold(self, archive: Archive, unit: Unit) -> Correlated:
+        """The record of one name of a mail, also where it is well and has none of its own on the topic."""
+        trail, text = archive.trail(unit.name), unit.name[2:].decode()
+        marks, policy = self._ruling.marks, self._ruling.policy
+        if unit.name[:2] == b"S:":
+            verdict = judge_mail.judge(judge_mail.read(text, trail), marks, policy)
+        else:
+            life = next(life for life in lives(text, trail) if life.mail_id == unit.mail_id)
+            verdict = judge_submission.judge(read(life, unit.mail_id), marks, policy)
+        return self._documents.correlated(verdict, archive.book(unit.mail_id) or Book(revision=1))
+
     def _take(self) -> Iterator[Judged]:
         judged, self._ruling.judged = self._ruling.judged, {}
         for each in judged.values():
@@ -125,6 +151,8 @@ class Scan:
         except Exception as bug:  # noqa: BLE001 rule 23: one mail that the core fails on does not cost the others
             self.summary.failures.append(f"{name!r}: {bug!r}")
             return
+        if self.archive is not None:
+            self.archive.keep(name, trail, row)
         if name[:2] != b"S:" and said.messages:
             row.facts = list(trail.facts.items())
             self._rows[name] = row  # an answer may come
