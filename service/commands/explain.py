@@ -152,8 +152,8 @@ def _shown_as(mail: str, hide: Pseudonyms | None, stories: tuple[Story, ...]) ->
     """The pseudonym under which the stories speak of a recipient that was typed."""
     known = {told.address for story in stories for told in story.recipients}
     known |= {address for story in stories for step in story.steps for address in step.recipients}
-    sought = forms(mail, [hide] if hide else []).recipients
-    return next((address for address in sorted(known) if address.casefold() in sought and address != mail), "")
+    sought = forms(mail, [hide] if hide else [])
+    return next((each for each in sorted(known) if each in sought and each.casefold() != mail.casefold()), "")
 
 
 # -- as text ---------------------------------------------------------------------------------------------------------
