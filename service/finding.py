@@ -23,7 +23,7 @@ _ON_THE_WIRE: Final = re.compile(r"([0-9A-Za-z-]{10,100})@(?:[0-9a-z-]{1,40}\.)?
 
 
 def names(document: Correlated) -> frozenset[str]:
-    """All that the mail goes by, as its record has it; queue ids also without their host, addresses in lower case too."""
+    """All that the mail goes by in its record; queue ids also without their host, addresses also in lower case."""
     said = {document.mail_id, document.ses_message_id, document.superseded_by, *document.ses_mails}
     said |= {document.message_id_header, *document.queue_ids}
     said |= {queue_id.rpartition("/")[2] for queue_id in document.queue_ids}
