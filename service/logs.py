@@ -13,6 +13,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from service.log_repeats import RepeatsHandler
 from service.metrics import CATALOGUE
 from service.tally import Tally
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("auto", "json", "text")
 TOLD: Final = ("gaps_opened", "gaps_resolved", "refusals", "dead_letters")
 """What is counted and told; the rest is for graphs."""
-LIFE: Final = frozenset({"started", "stopped", "restored", "hole"})
+LIFE: Final = frozenset({"started", "stopped", "restored", "hole", "repeated"})
 """Events of a worker's own life, which no counter counts."""
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     metric.name.removeprefix("mailgap_").removesuffix("_total"): metric.labels for metric in CATALOGUE
@@ -95,7 +96,7 @@ class TextFormatter(logging.Formatter):
 def set_up(level: str, form: str, stream: TextIO | None = None) -> None:
     """Logs to standard error in this form; `auto` is text on a terminal, else JSON."""
     stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
+    handler = RepeatsHandler(stream)
     people = form == "text" or (form == "auto" and stream.isatty())
     handler.setFormatter(TextFormatter() if people else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
