@@ -33,7 +33,6 @@ from topologies.engine.batch import Batch
 from topologies.engine.errors import EngineError, StuckError
 from topologies.engine.loop import ask_with, committer, run
 from topologies.engine.partitions import partition_of
-from topologies.engine.sender import Sender
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
 from topologies.gauges import gauge, lag, no_lag
@@ -155,7 +154,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
     """The correlate role's app."""
     app = build_app("correlate", engine)
     table = trails_table(app)
-    sender, news = Sender(engine), News()
+    sender, news = app.sender(), News()
 
     @table.on_restored
     def restored(shards: Mapping[int, Shard]) -> None:

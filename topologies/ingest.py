@@ -35,7 +35,7 @@ from topologies.engine.batch import Batch
 from topologies.engine.errors import EngineError
 from topologies.engine.loop import feed
 from topologies.engine.partitions import partition_of
-from topologies.engine.sender import Record, Sender
+from topologies.engine.sender import Record
 from topologies.engine.settings import EngineSettings
 from topologies.gauges import lag, no_lag
 from topologies.news import tell
@@ -92,7 +92,7 @@ class Ingest:
     def __init__(
         self, app: App, settings: Settings, engine: EngineSettings, policy: Policy, hide: Pseudonyms | None
     ) -> None:
-        self.app, self.settings, self.sender = app, settings, Sender(engine)
+        self.app, self.settings, self.sender = app, settings, app.sender()
         context = smtp_context(policy, settings.zone())
         shards = engine.partitions
         self.topics = {Source.SMTP: settings.smtp_topics, Source.SES: settings.ses_topics}

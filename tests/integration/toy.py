@@ -14,7 +14,7 @@ import time
 
 from topologies.app import build_app, input_topic, run_apps, trails_table
 from topologies.engine.loop import ask_with, committer, feed, run
-from topologies.engine.sender import Record, Sender
+from topologies.engine.sender import Record
 from topologies.engine.settings import EngineSettings
 
 EVERY = 10
@@ -57,14 +57,14 @@ def count(settings):
 
     @app.task
     async def commits():
-        await committer(table, before_commit=ask_with(Sender(settings)), after_commit=committed)
+        await committer(table, before_commit=ask_with(app.sender()), after_commit=committed)
 
     return app
 
 
 def copy(settings):
     app = build_app("ingest", settings)
-    sender = Sender(settings)
+    sender = app.sender()
     copied = 0
 
     async def handle(_, batch):

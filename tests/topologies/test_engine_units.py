@@ -1,18 +1,25 @@
 """The parts of the engine that decide something and need no Kafka to do so."""
 
 import asyncio
+import gc
+import threading
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from topologies.app import build_app
+from topologies.engine import sender
 from topologies.engine.batch import Batch, enclose
 from topologies.engine.bounded import bounded
 from topologies.engine.errors import EngineError, RecordTooLargeError, StuckError
 from topologies.engine.positions import Positions
 from topologies.engine.preflight import complain
 from topologies.engine.restore import apply
-from topologies.engine.sender import Record, Sender, check_size
+from topologies.engine.runner import _stop as stop_all
+from topologies.engine.runner import run_apps
+from topologies.engine.sender import Record, Sender, check_size, new_producer
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
 from topologies.engine.watchdog import Still, Watchdog
@@ -209,3 +216,46 @@ class TestBounds:
 
 def test_every_client_gets_the_same_settings():
     assert SETTINGS.clients() == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "me"}
+
+
+class TestRunner:
+    """What a process leaves behind when it ends."""
+
+    def test_senders_are_stopped_with_their_app(self, monkeypatch):
+        """One that is left open complains, once its loop is gone, that the event loop is closed."""
+        monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+        stopped = []
+
+        class Told(Sender):
+            async def stop(self):
+                await super().stop()
+                stopped.append(self)
+
+        app = build_app("correlate", EngineSettings(bootstrap_servers="127.0.0.1:9", prefix="runner"))
+        app._senders += [Told(app.engine), Told(app.engine)]
+        assert run_apps([app]) == 1  # no Kafka answers
+        assert stopped == app._senders
+
+    async def test_a_sender_that_cannot_connect_leaves_nothing_open(self, monkeypatch):
+        made = []
+        monkeypatch.setattr(sender, "new_producer", lambda *a, **k: made.append(new_producer(*a, **k)) or made[-1])
+        with pytest.raises(KafkaConnectionError):
+            await Sender(EngineSettings(bootstrap_servers="127.0.0.1:9")).send([Record("t", b"k", b"v")])
+        assert [producer._closed for producer in made] == [True]
+
+    async def test_a_task_that_fails_after_it_was_given_up_is_no_news(self):
+        async def late():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("after its cancellation")
+
+        reported = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        task = asyncio.create_task(late())
+        await asyncio.sleep(0)
+        assert await stop_all([], [], [task])
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+        assert not reported

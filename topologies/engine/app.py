@@ -1,5 +1,6 @@
 """A Faust app whose guarantees are ours: the settings that matter, no web server, no files, no producer of Faust's."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -7,6 +8,7 @@ import faust
 from faust.app.base import BootStrategy
 
 from topologies.engine.consumer import Transport
+from topologies.engine.sender import Sender
 from topologies.engine.settings import EngineSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,6 +44,19 @@ class App(faust.App):  # type: ignore[misc]  # Faust ships no types
 
         def task(self, fun: F) -> F:
             """As Faust's."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._senders: list[Sender] = []
+
+    def sender(self) -> Sender:
+        """A plain producer that is stopped after the app."""
+        self._senders.append(Sender(self.engine))
+        return self._senders[-1]
+
+    async def stop_senders(self) -> None:
+        """Called by the runner. What aiokafka leaves open complains, after the loop's end, that the loop is closed."""
+        await asyncio.gather(*[sender.stop() for sender in self._senders])
 
     async def crash(self, reason: BaseException) -> None:
         """Stop, for this reason. The runner logs it once; Faust would log it for every service."""

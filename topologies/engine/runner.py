@@ -17,9 +17,8 @@ from aiokafka.errors import KafkaError
 
 from topologies.engine.errors import EngineError
 from topologies.engine.preflight import check
+from topologies.engine.unretrieved import log, unretrieved
 from topologies.engine.watchdog import Watchdog
-
-log = logging.getLogger("mailgap.worker")
 
 STOP_BOUND = 9.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -55,17 +54,9 @@ def _in_thread(failure: threading.ExceptHookArgs) -> None:
         log.error("%s ended: %s: %s", name, failure.exc_type.__name__, failure.exc_value)
 
 
-def _unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A failed transaction leaves futures behind in aiokafka that nobody awaits; its failure is raised elsewhere."""
-    if isinstance(context.get("exception"), KafkaError):
-        log.debug("%s: %r", context.get("message"), context["exception"])
-    else:
-        loop.default_exception_handler(context)
-
-
 async def _live(apps: list[Any], extra: list[Any]) -> tuple[int, bool]:
     told = asyncio.Event()
-    asyncio.get_running_loop().set_exception_handler(_unretrieved)
+    asyncio.get_running_loop().set_exception_handler(unretrieved)
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     start = asyncio.create_task(_start(apps, extra))
@@ -96,6 +87,7 @@ async def _start(apps: list[Any], extra: list[Any]) -> None:
 async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]]) -> bool:
     """Stop all. False where the bound passed first; mode swallows cancellations, so it is left running then."""
     for task in tasks:
+        task.add_done_callback(_retrieve)  # it may fail yet, when nobody asks any more
         task.cancel()
     ending = asyncio.create_task(_stop_all(apps, extra))
     done, _ = await asyncio.wait([ending], timeout=STOP_BOUND)
@@ -105,8 +97,15 @@ async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]
     return bool(done)
 
 
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Why it ended is said already, or is a consequence of that."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def _stop_all(apps: list[Any], extra: list[Any]) -> None:
     await asyncio.gather(*[app.stop() for app in apps])
+    await asyncio.gather(*[app.stop_senders() for app in apps])
     for service in reversed(extra):
         await service.stop()
 

@@ -103,7 +103,7 @@ def _append(batch: Any, record: Record) -> bool:
 class Sender:
     """A producer for what may be sent twice: facts and asks. Idempotent, and every send is awaited, within a bound.
 
-    It connects at the first send. All agents of a process may share one; stop it after them.
+    It connects at the first send. All agents of an app may share one: `app.sender()`, which is stopped after them.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -138,7 +138,11 @@ class Sender:
         async with self._starting:
             if self._producer is None:
                 producer = new_producer(self._settings)
-                await producer.start()
+                try:
+                    await producer.start()
+                except BaseException:
+                    await stop_producer(producer, self._settings.drain_timeout)
+                    raise
                 self._producer = producer
             return self._producer
 

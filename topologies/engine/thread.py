@@ -18,6 +18,8 @@ from faust.types import TP
 from mode.threads import WorkerThread
 from mode.utils.futures import maybe_set_exception
 
+from topologies.engine.unretrieved import log, unretrieved
+
 FETCH_WAIT = 0.2
 """Seconds that a fetch waits where nothing is there. It also bounds how late an idle partition's position is known."""
 
@@ -34,8 +36,16 @@ class _Thread(WorkerThread):  # type: ignore[misc]  # mode ships no types
     """A thread whose end by an exception is told to the app, and not printed a second time by `threading`."""
 
     def run(self) -> None:
+        self.service.thread_loop.set_exception_handler(self._unretrieved)
         with suppress(Exception):
             super().run()
+
+    def _unretrieved(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Where the app is ending, its loop may close before the thread's last answer: that is no news."""
+        if self.service.app.should_stop:
+            log.debug("%s: %r", context.get("message"), context.get("exception"))
+        else:
+            unretrieved(loop, context)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types
