@@ -97,11 +97,10 @@ def _overtaken(known: GapState, verdict: Verdict) -> Resolution | None:
         return Resolution.LATE_EVIDENCE if verdict.queue_ids else None
     if known.recipient is None and verdict.recipients:
         return Resolution.RECIPIENTS_KNOWN
+    if known.which == "first_event":  # whichever of several late events is read first, it ended so
+        return Resolution.LATE_EVIDENCE if any(not _is_line(fact) for _, fact, _ in verdict.facts) else None
     outcomes = {r.address: r.outcome for r in verdict.recipients}
-    if outcomes.get(known.recipient or "") in _FINAL:
-        return Resolution.LATE_EVIDENCE
-    heard = any(not _is_line(fact) for _, fact, _ in verdict.facts)
-    return Resolution.EVENT_ARRIVED if known.which == "first_event" and heard else None
+    return Resolution.LATE_EVIDENCE if outcomes.get(known.recipient or "") in _FINAL else None
 
 
 def _is_line(fact: object) -> bool:

@@ -157,7 +157,7 @@ def _silent_hosts(marks: Watermarks, policy: Policy) -> Iterator[Finding]:
     silent = {
         name: feed
         for name, feed in hosts.items()
-        if spoken >= feed.spoken + policy.stall_after and feed.in_flight(policy.grace) >= enough
+        if spoken >= feed.spoken + policy.stall_after and marks.in_flight(name, policy.grace) >= enough
     }
     last = max((feed.spoken for feed in hosts.values()), default=NEVER)
     if len(silent) > 1 and spoken >= last + policy.stall_after:
@@ -170,5 +170,5 @@ def _silent_hosts(marks: Watermarks, policy: Policy) -> Iterator[Finding]:
 def _is_over(about: str, last: Instant, marks: Watermarks, policy: Policy) -> bool:
     """SES has taken mail since, and nothing was refused so for a while. (Other hosts may have other credentials.)"""
     feed = marks.feeds.get(ANY_SES + about.partition("/")[2])
-    taken = max(feed.spoken, *feed.waiting[-1:], NEVER) if feed is not None else NEVER
+    taken = NEVER if feed is None else feed.last
     return taken > last and marks.of(Source.SMTP) >= last + policy.stall_after

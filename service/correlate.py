@@ -18,10 +18,10 @@ from service.facts import Deferred, Described, Fact, Instant, Name, Sighting, So
 from service.parsing.ses_id import id_clock
 from service.policy import DAY
 from service.rows import Row
-from service.ruling import Outputs, Published, Ruling, digest
+from service.ruling import Outputs, OutputsMark, Published, Ruling, digest
 from service.tally import open_gap
 from service.trail import Trail, collect, join
-from service.watermarks import NEVER, Watermark, Watermarks
+from service.watermarks import NEVER, Feed, Stored, Watermark, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Container, ItemsView, Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from service.policy import Policy
 
 MARKS: Final = b"\0marks"
+FEED: Final = b"\0feed:"
 CONDITIONS: Final = b"\0conditions"
 META: Final = b"\0meta"
 
@@ -90,6 +91,8 @@ class Correlator:
         self.open_names = 0
         """Names that wait for a deadline."""
         self._spoken: dict[Source, Instant] = {}
+        self._forgotten: Instant = NEVER
+        """The window up to which feeds were looked through."""
         self._see_marks()
         self._restore()
 
@@ -111,7 +114,7 @@ class Correlator:
             self.advance()  # after each: which feeds were silent at a deadline must not hang on batches (rule 9)
             self._heed_conditions()
         if statements:
-            self.store.put(MARKS, rows.VERSION + msgspec.msgpack.encode(self.marks))
+            self._keep_marks()
 
     def advance(self) -> None:
         """The watermarks have moved: judges what has come due, and drops what nobody can ask for any more."""
@@ -122,7 +125,22 @@ class Correlator:
                 _, name = heapq.heappop(heap)
                 self._rejudge(name)
         self._drop()
-        self.marks.forget_holes(self._all_spoken() - self._memory)
+        self._forget(self._all_spoken() - self._memory)
+
+    def _forget(self, before: Instant) -> None:
+        """Drops what no mail can ask for any more, since all that was handed off by then is judged."""
+        self.marks.forget_holes(before)
+        window = before - before % self.policy.window
+        if window > self._forgotten:
+            self._forgotten = window
+            for name in self.marks.forget_feeds(window):
+                if self.store.get(FEED + name.encode()) is not None:
+                    self.store.remove(FEED + name.encode())
+
+    def _keep_marks(self) -> None:
+        self.store.put(MARKS, rows.VERSION + msgspec.msgpack.encode(self.marks.stored()))
+        for name, feed in self.marks.take_fresh():
+            self.store.put(FEED + name.encode(), rows.VERSION + msgspec.msgpack.encode(feed))
 
     def _heed_conditions(self) -> None:
         changes = self.conditions.update(self.marks)
@@ -199,13 +217,22 @@ class Correlator:
             self.ruling.tally(name, trail, known)
             self.store.put(name, rows.pack(row))
         except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
-            outputs.cut(said)  # what was half said is not said
+            self._take_back(name, said)
             outputs.failures.append((name, facts, repr(failure)))
             return
         self._schedule(name, row, before)
         self.open_names += bool(row.due) - bool(before)
         if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
             self._windows.setdefault(row.window, []).append(name)
+
+    def _take_back(self, name: Name, said: OutputsMark) -> None:
+        """What was half said is not said, nor counted; the row stays as it was."""
+        for gap in self.ruling.outputs.gaps[said.gaps :]:
+            self.ruling.open_gaps.pop(gap.key, None)
+        self.ruling.outputs.cut(said)
+        data = self.store.get(name)
+        if data is not None:
+            self._recall_gaps(rows.unpack(data))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -269,13 +296,16 @@ class Correlator:
     # -- after a restart ---------------------------------------------------------------------------------------------
 
     def _load_marks(self) -> Watermarks:
+        marks = Watermarks()
         data = self.store.get(MARKS)
-        if data is None:
-            return Watermarks()
-        rows.check_version(data)
-        marks = msgspec.msgpack.decode(memoryview(data)[1:], type=Watermarks)
-        for feed in marks.feeds.values():
-            feed.flying = {}  # counted again from the rows
+        if data is not None:
+            rows.check_version(data)
+            marks.recall(msgspec.msgpack.decode(memoryview(data)[1:], type=Stored))
+        for key, value in self.store.items():
+            if key.startswith(FEED):
+                rows.check_version(value)
+                feed = msgspec.msgpack.decode(memoryview(value)[1:], type=Feed)
+                marks.recall_feed(key.removeprefix(FEED).decode(), feed)
         return marks
 
     def _restore(self) -> None:
@@ -309,6 +339,9 @@ class Correlator:
         if row.flying:
             self.marks.fly(name[2:].decode(), row.flying, 1)
         self.open_names += bool(row.due)
+        self._recall_gaps(row)
+
+    def _recall_gaps(self, row: Row) -> None:
         for book in row.books.values():
             self.ruling.open_gaps.update((i, open_gap(gap)) for i, gap in book.gaps.items() if gap.resolution is None)
 

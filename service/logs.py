@@ -47,18 +47,18 @@ class News:
 
     def note(self, tally: Tally) -> None:
         """Something was counted."""
-        for key, number in tally.counts.items():
+        for key, (number, mail) in tally.sums().items():
             if key[0] in TOLD:
-                self._tally.add(key, tally.examples.get(key, ""), number)
+                self._tally.add(key, mail, number)
 
     def tell(self) -> None:
         """One line for each name and labels since the last call, with the id of the latest mail."""
         tally, self._tally = self._tally, Tally()
-        for key, number in tally.counts.items():
+        for key, (number, mail) in tally.sums().items():
             event, *labels = key
             values: dict[str, object] = {"count": number, **dict(zip(_LABELS[event], labels, strict=True))}
-            if key in tally.examples:
-                values["mail_id"] = tally.examples[key]
+            if mail:
+                values["mail_id"] = mail
             log.info(event, extra=fields(event, **values))
 
 

@@ -304,9 +304,8 @@ _hosts: Final[set[str]] = set()
 
 def count(tally: Tally) -> None:
     """Adds what steps have counted, after their commit. Where a mail is known, its id goes along as the exemplar."""
-    for key, increment in tally.counts.items():
+    for key, (increment, mail) in tally.sums().items():
         counter = _COUNTERS[key[0]]
-        mail = tally.examples.get(key, "")
         (counter.labels(*key[1:]) if key[1:] else counter).inc(increment, _exemplar(mail))
     for (name, *labels), seconds, mail in tally.timings:
         _HISTOGRAMS[name].labels(*labels).observe(seconds, _exemplar(mail))

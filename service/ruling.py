@@ -47,6 +47,15 @@ class Published(NamedTuple):
     value: bytes
 
 
+class OutputsMark(NamedTuple):
+    """How much of each kind was said."""
+
+    correlated: int
+    gaps: int
+    messages: int
+    tally: tuple[int, int]
+
+
 @dataclass(slots=True)
 class Outputs:
     """What a step has to say, in order; taken and emptied by the caller."""
@@ -60,14 +69,14 @@ class Outputs:
     tally: Tally = field(default_factory=Tally)
     """What was counted."""
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> OutputsMark:
         """How much was said by now."""
-        return len(self.correlated), len(self.gaps), len(self.messages)
+        return OutputsMark(len(self.correlated), len(self.gaps), len(self.messages), self.tally.mark())
 
-    def cut(self, mark: tuple[int, int, int]) -> None:
+    def cut(self, mark: OutputsMark) -> None:
         """Takes back what was said since the mark."""
-        correlated, gaps, messages = mark
-        del self.correlated[correlated:], self.gaps[gaps:], self.messages[messages:]
+        del self.correlated[mark.correlated :], self.gaps[mark.gaps :], self.messages[mark.messages :]
+        self.tally.cut(mark.tally)
 
 
 class Ruling:

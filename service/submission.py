@@ -45,6 +45,9 @@ _ENDS: Final = {
 UNNAMED: Final = ""
 """The leg of recipients whom no line has named: most applications log what SES answered and not for whom."""
 
+_TAKEN_OUT: Final = frozenset({"discarded", "deleted"})
+"""Ends of a mail that a rule or an operator took out of the queue: nobody waits for it any more."""
+
 _SETTLED: Final = frozenset({Handoff.ACCEPTED, Handoff.ELSEWHERE, Handoff.REFUSED})
 
 
@@ -147,7 +150,7 @@ def read(life: Life, mail_id: str) -> Submission:
         started_seen=min(attempts or [seen for _, seen in lines]),
         asked_for=ended != "requeued"
         and not carrier
-        and (bool(attempts) or ((queued or bool(message_id)) and ended != "discarded")),
+        and (bool(attempts) or ((queued or bool(message_id)) and ended not in _TAKEN_OUT)),
         correction=correction(life),
         lost=lost,
         carrier=carrier,

@@ -5,7 +5,6 @@ A count's key is a metric's name without prefix and unit, and its label values i
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,17 +23,14 @@ Key = tuple[str, ...]
 class Tally:
     """Increments of counters, and observations of histograms."""
 
-    counts: Counter[Key] = field(default_factory=Counter)
-    examples: dict[Key, str] = field(default_factory=dict)
-    """For a count, the id of the latest mail in it."""
+    entries: list[tuple[Key, int, str]] = field(default_factory=list)
+    """Increments, each with its mail's id or an empty string."""
     timings: list[tuple[Key, float, str]] = field(default_factory=list)
     """Observations in seconds, each with its mail's id."""
 
     def add(self, key: Key, mail: str = "", number: int = 1) -> None:
         """Counts."""
-        self.counts[key] += number
-        if mail:
-            self.examples[key] = mail
+        self.entries.append((key, number, mail))
 
     def time(self, key: Key, milliseconds: int, mail: str) -> None:
         """Observes a duration; a clock that went backwards took no time."""
@@ -42,9 +38,25 @@ class Tally:
 
     def take(self, other: Tally) -> None:
         """Adds another's."""
-        self.counts.update(other.counts)
-        self.examples.update(other.examples)
+        self.entries += other.entries
         self.timings += other.timings
+
+    def mark(self) -> tuple[int, int]:
+        """How much was counted by now."""
+        return len(self.entries), len(self.timings)
+
+    def cut(self, mark: tuple[int, int]) -> None:
+        """Takes back what was counted since the mark."""
+        entries, timings = mark
+        del self.entries[entries:], self.timings[timings:]
+
+    def sums(self) -> dict[Key, tuple[int, str]]:
+        """For each key, the sum of its increments, and the id of the latest mail in it."""
+        sums: dict[Key, tuple[int, str]] = {}
+        for key, number, mail in self.entries:
+            before, latest = sums.get(key, (0, ""))
+            sums[key] = (before + number, mail or latest)
+        return sums
 
 
 class OpenGap(NamedTuple):

@@ -90,8 +90,6 @@ class Feed(msgspec.Struct, array_like=True):
     spoken: Instant = NEVER
     waiting: list[Instant] = msgspec.field(default_factory=list)
     """The latest hand-offs after the one that it has last spoken of, in order."""
-    flying: dict[int, int] = msgspec.field(default_factory=dict)
-    """Of a host: this shard's submissions without an id, by bucket of their last line. Counted anew at a restore."""
     since: Instant = NEVER
     """The earliest hand-off that waits, also where it is no longer among the latest."""
 
@@ -110,16 +108,18 @@ class Feed(msgspec.Struct, array_like=True):
         """
         return self.spoken < handoff + grace and len(self.waiting) >= mails
 
-    def broke_off(self, last_line: Instant, grace: int, mails: int) -> bool:
-        """A host said nothing since this mail's last line, and at least `mails` mails were in flight then."""
-        if self.spoken >= last_line + grace:
-            return False
-        return self.in_flight(grace) >= mails
+    @property
+    def last(self) -> Instant:
+        """When it last spoke, or was last waited for."""
+        return max(self.spoken, *self.waiting[-1:], NEVER)
 
-    def in_flight(self, grace: int) -> int:
-        """Of a host: this shard's submissions that were in flight when it last spoke."""
-        since = (self.spoken - grace) // BUCKET
-        return sum(count for bucket, count in self.flying.items() if bucket >= since)
+
+class Stored(msgspec.Struct, array_like=True):
+    """What a shard keeps of its sources beside the feeds, which change seldom and are kept one by one."""
+
+    entries: dict[str, Entry]
+    refused: dict[str, Instant]
+    holes: dict[str, Hole]
 
 
 class Watermarks(msgspec.Struct):
@@ -127,8 +127,12 @@ class Watermarks(msgspec.Struct):
 
     entries: dict[str, Entry] = msgspec.field(default_factory=dict)
     feeds: dict[str, Feed] = msgspec.field(default_factory=dict)
+    flying: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    """By host's feed: the shard's submissions without an id, by bucket of their last line. Counted at a restore."""
     domains: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When a log first spoke of a sender's domain, by record time."""
+    fresh: set[str] = msgspec.field(default_factory=set)
+    """Feeds and domains of which something was heard since `take_fresh`."""
     refused: dict[str, Instant] = msgspec.field(default_factory=dict)
     """When SES last refused whatever an account sends, by `cause/region`."""
     holes: dict[str, Hole] = msgspec.field(default_factory=dict)
@@ -166,10 +170,48 @@ class Watermarks(msgspec.Struct):
                 self.refused[about] = max(item.spoken, self.refused.get(about, NEVER))
             elif item.feed in self.feeds or len(self.feeds) < MAX_FEEDS:
                 self.feeds.setdefault(item.feed, Feed()).learn(item)
+                self.fresh.add(item.feed)
 
     def _hear_domain(self, domain: str, at: Instant) -> None:
-        if domain in self.domains or len(self.domains) < MAX_FEEDS:
-            self.domains[domain] = min(at, self.domains.get(domain, at))
+        known = self.domains.get(domain)
+        if (known is None and len(self.domains) < MAX_FEEDS) or (known is not None and at < known):
+            self.domains[domain] = at
+            self.fresh.add(DOMAIN + domain)
+
+    # -- what outlives the worker ------------------------------------------------------------------------------------
+
+    def stored(self) -> Stored:
+        """What is kept in one piece."""
+        return Stored(self.entries, self.refused, self.holes)
+
+    def recall(self, stored: Stored) -> None:
+        """What `stored` gave."""
+        self.entries, self.refused, self.holes = stored.entries, stored.refused, stored.holes
+
+    def take_fresh(self) -> list[tuple[str, Feed]]:
+        """The feeds and domains of which something was heard since the last call, each to be kept by its name."""
+        fresh, self.fresh = self.fresh, set()
+        return [
+            (name, Feed(self.domains[name.removeprefix(DOMAIN)]) if name.startswith(DOMAIN) else self.feeds[name])
+            for name in sorted(fresh)
+        ]
+
+    def recall_feed(self, name: str, feed: Feed) -> None:
+        """One of those that `take_fresh` gave."""
+        if name.startswith(DOMAIN):
+            self.domains[name.removeprefix(DOMAIN)] = feed.spoken
+        else:
+            self.feeds[name] = feed
+
+    def forget_feeds(self, before: Instant) -> list[str]:
+        """Drops feeds of which nothing was heard since then, such as of hosts that are gone; returns their names."""
+        gone = [name for name, feed in self.feeds.items() if feed.last < before and name not in self.flying]
+        for name in gone:
+            del self.feeds[name]
+        self.fresh.difference_update(gone)
+        return gone
+
+    # -- what they say -----------------------------------------------------------------------------------------------
 
     def logged(self, domain: str, until: Instant) -> bool:
         """Whether the logs had spoken of this sender's domain by then (rule 17): later lines change no verdict."""
@@ -214,16 +256,29 @@ class Watermarks(msgspec.Struct):
 
     def silent_host(self, submission: str, last_line: Instant, grace: int, mails: int) -> bool:
         """Whether a mail server's log broke off with this mail and others in flight (rule 15)."""
-        feed = self.feeds.get(_host(submission))
-        return self.stalls and feed is not None and feed.broke_off(last_line, grace, self.enough(mails))
+        host = _host(submission)
+        if not self.stalls or self._spoken(host) >= last_line + grace:
+            return False
+        return self.in_flight(host, grace) >= self.enough(mails)
+
+    def in_flight(self, host: str, grace: int) -> int:
+        """How many of the shard's submissions were in flight when the host's feed last spoke."""
+        since = (self._spoken(host) - grace) // BUCKET
+        return sum(count for bucket, count in self.flying.get(host, {}).items() if bucket >= since)
 
     def fly(self, submission: str, last_line: Instant, change: int) -> None:
         """One submission more (1), or one less (-1), is without an id; `last_line` is when it was last spoken of."""
-        feed = self.feeds.setdefault(_host(submission), Feed())
-        bucket = last_line // BUCKET
-        count = feed.flying.pop(bucket, 0) + change
+        host, bucket = _host(submission), last_line // BUCKET
+        flying = self.flying.setdefault(host, {})
+        count = flying.pop(bucket, 0) + change
         if count:
-            feed.flying[bucket] = count
+            flying[bucket] = count
+        elif not flying:
+            del self.flying[host]
+
+    def _spoken(self, feed: str) -> Instant:
+        known = self.feeds.get(feed)
+        return NEVER if known is None else known.spoken
 
     def _topic(self, entries: list[Entry], topic: str) -> Instant:
         mine = {entry.partition: entry for entry in entries if entry.topic == topic}

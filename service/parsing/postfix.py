@@ -321,11 +321,15 @@ def _attempt(line: Line, submission: str, status: _Status, relays: frozenset[str
     return Attempt(line, submission, (status.recipient,), relay, status.text, status.whole)
 
 
+_NO_SUCH_USER: Final = ("User unknown in ", "unknown user: ")
+"""Postfix knows by its own tables (virtual aliases, local and relay recipients) that there is nobody to relay to."""
+
+
 def _not_sent(attempt: Attempt, status: str) -> Facts | None:
     match status:
         case "deferred" | "softbounce":
             return put_off(attempt)
         case "bounced":
-            return refused(attempt)
+            return elsewhere(attempt) if attempt.reply.startswith(_NO_SUCH_USER) else refused(attempt)
         case _:
             return None

@@ -103,4 +103,4 @@ def test_history_pages_nobody(story):
     said = correlator.drain()
     assert [json.loads(gap.value)["historic"] for gap in said.gaps] == [True]
     assert correlator.ruling.open_gaps == {}
-    assert not [key for key in said.tally.counts if key[0] == "gaps_opened"]
+    assert not [key for key in said.tally.sums() if key[0] == "gaps_opened"]

@@ -281,6 +281,18 @@ def test_a_silent_mail_turns_out_to_have_gone_elsewhere(story):
     assert story.announced() == ["opened silent", "resolved silent: late_evidence"]
 
 
+def test_an_operator_takes_a_mail_out_of_the_queue(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1m").line(mail, "postsuper", "removed").watermark("1h")
+    assert story.announced() == []
+
+
+def test_an_operator_takes_a_mail_out_of_the_queue_after_ses_did_not_take_it(story):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").deferred(mail).at("1m").line(mail, "postsuper", "removed").watermark("1h")
+    assert story.announced() == ["opened rate_exceeded ann@example.com"]
+
+
 def test_removed_without_an_id(story):
     """The line with the reply is missing: the mail is gone from the queue, and nobody knows where to."""
     mail = story.mail()

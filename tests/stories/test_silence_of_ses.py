@@ -8,6 +8,7 @@ from service.facts import Sent, Source
 from service.facts_record import FactsRecord
 from service.policy import parse_policy
 from tests.stories.story import BEGIN, after
+from tests.stories.world import World
 
 ANN, BOB, CARL = "ann@example.com", "bob@example.org", "carl@example.net"
 
@@ -72,10 +73,23 @@ def test_an_event_from_before_the_deadline_that_was_on_its_way_too_long(story):
     assert story.outcome(mail) == "delivered"
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_how_late_events_fell_into_batches_changes_no_announcement(tell, together):
+    story = tell(policy=parse_policy({"message_id_join": False}))
+    mail = story.mail()
+    story.at("1s").accepted(mail).watermark("20m")
+    count = len(story.log)
+    story.at("2s", read="40m").send(mail).at("3s", read="40m").delivery(mail)
+    world = World(story.policy, story.sources)
+    for batch in (story.log[:count], *([story.log[count:]] if together else [[r] for r in story.log[count:]])):
+        world.take(batch)
+    assert [gap.resolution for gap in world.gaps] == [None, "late_evidence"]
+
+
 def test_a_send_from_before_the_deadline_that_was_on_its_way_too_long(story):
     mail = story.mail()
     story.at("1s").accepted(mail).watermark("20m").at("2s", read="40m").send(mail).watermark("50m")
-    assert story.gaps(mail) == ["no_events ann@example.com: event_arrived"]
+    assert story.gaps(mail) == ["no_events ann@example.com: late_evidence"]
 
 
 def test_an_event_that_cannot_be_understood_is_not_silence(story):

@@ -114,9 +114,50 @@ def test_a_bug_of_ours_costs_its_fragment_and_nothing_else(story, monkeypatch):
     assert (name, why) == (b"S:" + bad.ses_id.encode(), "ZeroDivisionError('a bug')")
     assert any(isinstance(fact, Delivered) for fact, _ in facts)
     assert world.stores[0][name] == before
+    assert [key[0] for key in said.tally.sums()] == ["outcomes"]  # of the good one
     monkeypatch.undo()
     correlator.take(story.log[count:])
     assert [key for key, *_ in correlator.drain().correlated] == [bad.ses_id]
+
+
+def test_a_bug_after_the_count_takes_the_count_back(story, monkeypatch):
+    mail = story.mail()
+    story.at("0s").submitted(mail).at("1s").deferred(mail).watermark("20m")
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    assert _open(world) == [("sent_no_ses_id", "default")]
+    correlator, count = world.correlators[0], len(story.log)
+
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(correlator.ruling, "tally", broken)
+    story.at("21m").accepted(mail)
+    correlator.take([record for record in story.log[count:] if any(name[:2] == b"Q:" for name, _ in record.fragments)])
+    said = correlator.drain()
+    assert len(said.failures) == 2
+    assert (said.gaps, said.tally.sums(), said.tally.timings) == ([], {}, [])
+    assert _open(world) == [("sent_no_ses_id", "default")]
+
+
+def test_a_host_that_is_gone_is_forgotten(tell):
+    """Hosts come and go by the thousand a day where each is a container."""
+    story = tell(policy=ALONE, forgets=True)
+    feed = b"\0feed:smtp:" + story.mail().host.encode()
+    story.at("0s").submitted(mail := story.mail()).at("1s").accepted(mail).removed(mail).watermark("1h")
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    assert feed in world.stores[0]
+    world.crash()
+    assert feed.removeprefix(b"\0feed:").decode() in world.correlators[0].marks.feeds
+    count = len(story.log)
+    story.watermark("150h")
+    for record in story.log[count:]:
+        world.take([record])
+    assert feed not in world.stores[0]
+    assert world.correlators[0].marks.feeds == {}
 
 
 def test_revisions_rise_by_one_and_equal_verdicts_are_not_published_again(story):

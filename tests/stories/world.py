@@ -114,7 +114,7 @@ class World:
     def _heed(self, correlator: Correlator) -> list[FactsRecord]:
         said = correlator.drain()
         assert said.failures == []
-        self.counts += said.tally.counts
+        self.counts += Counter({key: number for key, (number, _) in said.tally.sums().items()})
         self.timings += said.tally.timings
         if len(correlator.store) < FEW_ROWS:
             _gauges_are_right(correlator)

@@ -67,6 +67,15 @@ def test_from_taking_it_in_to_being_done_with_it(program: str, rest: str, fact: 
     assert facts_of(program, f"{QID}: {rest}") == [fact]
 
 
+@pytest.mark.parametrize("service", ["error", "cleanup", "qmgr"])
+def test_a_recipient_whom_postfix_itself_does_not_know_is_none_of_sess(service: str) -> None:
+    rest = f"to=<{ANN}>, relay=none, delay=0.1, delays=0/0/0/0, dsn=5.1.1, status=bounced"
+    unknown = facts_of(f"postfix/{service}", f"{QID}: {rest} (User unknown in virtual alias table)")
+    assert unknown == [Elsewhere(AT, False, (ANN,), "none", "")]
+    (other,) = facts_of(f"postfix/{service}", f"{QID}: {rest} (mail for example.com loops back to myself)")
+    assert isinstance(other, Refused)
+
+
 @pytest.mark.parametrize(
     ("program", "message"),
     [
