@@ -37,6 +37,8 @@ class Finding(NamedTuple):
     source: Source
     about: str
     since: Instant
+    own: bool = False
+    """No other shard knows of it."""
 
     @property
     def condition_id(self) -> str:
@@ -65,13 +67,14 @@ class Conditions:
 
     def update(self, marks: Watermarks) -> list[tuple[str, ConditionRecord]]:
         """Every change since the last call, as (condition id, record)."""
-        found = {f.condition_id: f for f in findings(marks, self._policy) if self._is_mine(f.about)}
+        found = {f.condition_id: f for f in findings(marks, self._policy) if f.own or self._is_mine(f.about)}
         changes: list[tuple[str, ConditionRecord]] = []
         for identity, finding in found.items():
             known = self.known.get(identity)
             if known is None or not known.raised:
                 revision = 1 if known is None else known.revision + 1
-                self.known[identity] = known = Known(*finding, revision=revision)
+                condition, source, about, since, _ = finding
+                self.known[identity] = known = Known(condition, source, about, since, revision)
                 changes.append((identity, self._record(identity, known, None)))
         for identity, known in self.known.items():
             if known.raised and identity not in found:
@@ -122,7 +125,7 @@ def findings(marks: Watermarks, policy: Policy) -> Iterator[Finding]:
         if not _is_over(about, last, marks, policy):
             yield Finding(Condition.ACCOUNT_REFUSED, Source.SMTP, about, last)
     for key, hole in marks.holes.items():
-        yield Finding(Condition.EVIDENCE_LOST, hole.source, key, hole.since)
+        yield Finding(Condition.EVIDENCE_LOST, hole.source, key, hole.since, hole.own)
 
 
 def _silent_events(marks: Watermarks, policy: Policy) -> Iterator[Finding]:

@@ -116,6 +116,12 @@ class Correlator:
         if statements:
             self._keep_marks()
 
+    def lose(self, topic: str, partition: int, first: int, after: int) -> None:
+        """Facts from offset `first` up to `after` were removed before they were read: what they said is not known."""
+        self.marks.lose_facts(topic, partition, first, after)
+        self._heed_conditions()
+        self._keep_marks()
+
     def advance(self) -> None:
         """The watermarks have moved: judges what has come due, and drops what nobody can ask for any more."""
         self._see_marks()

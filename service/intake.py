@@ -52,6 +52,9 @@ LARGEST: Final = 500_000
 AHEAD: Final = HOUR
 """How far the clock of whoever wrote a record may be ahead of ours; what is beyond is no clock."""
 
+BEHIND: Final = HOUR
+"""How far a producer's clock may be behind: a record that is older is history, and is dated by its own timestamp."""
+
 
 class Dead(NamedTuple):
     """A record for the dead letters, and why."""
@@ -73,6 +76,7 @@ class Harvest:
     """By partition of the facts topic, by name: facts with their earliest sightings."""
     dead: list[Dead] = field(default_factory=list)
     results: Counter[str] = field(default_factory=Counter)
+    read_to_end: Instant = 0
     last_record_at: Instant = 0
     delay: int = 0
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
@@ -130,9 +134,13 @@ class Intake:
         self.listener = Listener()
         self._assembler = Assembler()
 
-    def take(self, records: Iterable[Input], now: Instant) -> Harvest:
-        """One batch of one partition. A record from the future is counted as now (rule 19)."""
-        records, harvest = list(records), Harvest()
+    def take(self, records: Iterable[Input], now: Instant, read_to_end: Instant = 0) -> Harvest:
+        """One batch of one partition. A record from the future is counted as now (rule 19).
+
+        `read_to_end`: when the partition was last seen to hold no more than had been read. What comes now came after
+        that, whatever its producer's clock says.
+        """
+        records, harvest = list(records), Harvest(read_to_end=read_to_end)
         for record in self._assembled(records, now, harvest) if self._source is Source.SMTP else records:
             self._read(record, now, harvest)
         if records:
@@ -172,6 +180,8 @@ class Intake:
     def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
         stamp = record.timestamp if record.timestamp > 0 else now  # Kafka has -1 for a record without one
         seen = min(stamp, now)
+        if seen < harvest.read_to_end <= seen + BEHIND:
+            seen = harvest.read_to_end
         # A clock that is a little ahead is believed for what the record says: a repeat must make the same facts.
         dated = stamp if stamp < now + AHEAD else now
         parsed, trouble = self._parse(record.value or b"", dated)

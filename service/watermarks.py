@@ -28,6 +28,8 @@ DOMAIN: Final = "domain:"
 REFUSED: Final = "refused:"
 """Before a cause and a region: no feed, but news that SES refuses whatever the account sends there."""
 MAX_HOLES: Final = 1000
+OPEN: Final = 1 << 62
+"""Until when evidence was lost, as long as no statement has come since."""
 NEVER: Final = 0
 """The watermark of a source that is configured and has not spoken."""
 
@@ -64,7 +66,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Hole(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Records that Kafka removed before they were read (rule 20). `since`, `until`: between which record times.
 
-    `since` is `NEVER` where the reader had read nothing before: whoever folds it in may know better.
+    `since` is `NEVER` where the reader had read nothing before: whoever folds it in may know better. `own`: it lies in
+    the facts of one shard, and concerns no other.
     """
 
     source: Source
@@ -74,6 +77,7 @@ class Hole(msgspec.Struct, frozen=True, array_like=True, gc=False):
     after: int
     since: Instant
     until: Instant
+    own: bool = False
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -154,6 +158,7 @@ class Watermarks(msgspec.Struct):
         """Folds a statement in; older statements about a partition change nothing."""
         for hole in statement.holes:  # first: what an entry says now is about the time after the hole
             self._lose(hole)
+        self._close_own(statement)
         for entry in statement.entries:
             key = f"{entry.source}/{entry.topic}/{entry.partition}"
             known = self.entries.get(key)
@@ -232,6 +237,19 @@ class Watermarks(msgspec.Struct):
         """Whether the feed's silence since the hand-off says more about the feed than about the mail."""
         known = self.feeds.get(feed)
         return self.stalls and known is not None and known.silent_since(handoff, grace, mails)
+
+    def lose_facts(self, topic: str, partition: int, first: int, after: int) -> None:
+        """Facts of this shard's were removed unread: what the sources said since they were last heard, in part."""
+        for source in self.configured:
+            about = f"what {source} said, in {topic}"
+            self._lose(Hole(source, about, partition, first, after, self.of(source), OPEN, own=True))
+
+    def _close_own(self, statement: Watermark) -> None:
+        """What was lost of our facts had been written before this was stated."""
+        said_at = max((entry.said_at for entry in statement.entries), default=NEVER)
+        for key, hole in self.holes.items():
+            if hole.until == OPEN and said_at > hole.since:
+                self.holes[key] = msgspec.structs.replace(hole, until=said_at)
 
     def _lose(self, hole: Hole) -> None:
         entry = self.entries.get(f"{hole.source}/{hole.topic}/{hole.partition}")

@@ -36,7 +36,7 @@ from topologies.engine.partitions import partition_of
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
 from topologies.gauges import gauge, lag, no_lag
-from topologies.news import tell
+from topologies.news import tell, tell_hole
 
 LAG_EVERY: Final = 2.0
 
@@ -77,6 +77,9 @@ def sources(settings: Settings) -> list[Source]:
 def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> None:
     """One batch of facts: an ordinary function, which changes the shard and nothing else."""
     judge: Judge = shard.local
+    if batch.hole:
+        tell_hole(log, settings.topics.facts, shard.partition, batch)
+        judge.correlator.lose(settings.topics.facts, shard.partition, batch.first, batch.after)
     try:
         records = [facts_record.unpack(record.value) for record in batch.records if record.value]
     except UnknownVersionError as error:

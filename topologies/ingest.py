@@ -22,7 +22,7 @@ from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Reason, Source
 from service.facts_record import FactsRecord
 from service.intake import Dead, Harvest, Intake, smtp_context
-from service.logs import News, fields
+from service.logs import News
 from service.metrics import DEAD_LETTERS, RECORDS, TRANSPORT_DELAY, count, release, skew
 from service.policy import Policy
 from service.privacy import Pseudonyms
@@ -38,7 +38,7 @@ from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Record
 from topologies.engine.settings import EngineSettings
 from topologies.gauges import lag, no_lag
-from topologies.news import tell
+from topologies.news import tell, tell_hole
 
 log = logging.getLogger("mailgap.ingest")
 
@@ -103,6 +103,8 @@ class Ingest:
         }
         self.partitions = shards
         self.spoken: dict[TP, Spoken] = {}
+        self.read_to_end: dict[TP, tuple[int, Instant]] = {}
+        """By partition: the generation, and when it last held no more than we had read."""
         for source, topics in self.topics.items():
             for result in ("facts", "ignored", "dead_letter") if topics else ():
                 RECORDS.labels(source, result)  # shown at 0 from the start: the first one is an increase
@@ -121,18 +123,12 @@ class Ingest:
     async def handle(self, tp: TP, batch: Batch) -> int:
         """One batch of one partition. It is acknowledged with the statement that holds its news of the feeds."""
         if batch.hole:
-            log.warning(
-                "%s/%d: offsets %d to %d were removed before they were read: what they said is lost",
-                tp.topic,
-                tp.partition,
-                batch.first,
-                batch.after - 1,
-                extra=fields("hole", topic=tp.topic, partition=tp.partition, first=batch.first, last=batch.after - 1),
-            )
+            tell_hole(log, tp.topic, tp.partition, batch)
         intake = self.intakes[self.source_of(tp.topic)]
         spoken = self._spoken(tp, batch.first)
         spoken.busy = True
-        harvest = intake.take(batch.records, _now())
+        generation, read_to_end = self.read_to_end.get(tp, (spoken.generation, 0))
+        harvest = intake.take(batch.records, _now(), read_to_end if generation == spoken.generation else 0)
         held = intake.held(tp.topic, tp.partition)
         self._brake(tp, batch, harvest)
         async with self.in_order:
@@ -238,6 +234,7 @@ class Ingest:
         async with self.in_order:
             for tp, (at, end) in ends.items():
                 if at >= end:
+                    self.read_to_end[tp] = (generation, now)
                     await self._wait_no_longer(tp, now)
                     if (spoken := self.spoken.get(tp)) is not None and not spoken.busy:
                         self._lost(tp, spoken, now)

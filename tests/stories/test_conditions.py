@@ -8,6 +8,7 @@ from service.facts import Source
 from service.policy import parse_policy
 from service.watermarks import Hole
 from tests.stories.story import Story, after, entry
+from tests.stories.world import World
 
 ANN = "ann@example.com"
 PAUSED = "host {relay} said: 554 Message rejected: Sending paused for this account. (in reply to end of DATA)"
@@ -144,6 +145,31 @@ def test_lines_that_were_lost_unread(story):
     hole = Hole(Source.SMTP, "smtp-records", 0, 5, 9, after("1s"), after("1m"))
     story.state(entry(Source.SMTP, after("1m")), holes=(hole,)).watermark("20h")
     assert story.announced() == [f"opened unverified_identity {ANN}"], "a refusal is no silence"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_facts_that_were_lost_unread(restart):
+    """The worker was away for longer than facts are kept: what SES may have said of a mail since is not known."""
+    story = Story(policy=ALONE)
+    waits, later = story.mail(), story.mail("bob@example.com")
+    story.at("1h").submitted(waits).accepted(waits).watermark("1h1m")
+    world = World(ALONE, story.sources)
+    world.take(story.log)
+    count = len(story.log)
+    world.correlators[0].lose("mailgap-facts", 0, 100, 200)
+    story.watermark("9h")
+    world.take(story.log[count:])
+    if restart:
+        world.crash()
+    count = len(story.log)
+    story.at("9h1s").submitted(later).accepted(later).watermark("20h")
+    world.take(story.log[count:])
+    assert [(c.condition, c.state, c.about) for c in world.conditions] == [
+        ("evidence_lost", "raised", f"what {source} said, in mailgap-facts, partition 0, from offset 100")
+        for source in ("smtp", "ses")
+    ]
+    assert [gap.recipient for gap in world.gaps] == ["bob@example.com"]
+    assert world.documents[waits.ses_id]["held"]
 
 
 def test_a_hole_is_forgotten_when_nothing_can_overlap_it(tell):
