@@ -76,7 +76,7 @@ class Harvest:
     """By partition of the facts topic, by name: facts with their earliest sightings."""
     dead: list[Dead] = field(default_factory=list)
     results: Counter[str] = field(default_factory=Counter)
-    read_to_end: Instant = 0
+    since: Instant = 0
     last_record_at: Instant = 0
     delay: int = 0
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
@@ -134,13 +134,12 @@ class Intake:
         self.listener = Listener()
         self._assembler = Assembler()
 
-    def take(self, records: Iterable[Input], now: Instant, read_to_end: Instant = 0) -> Harvest:
+    def take(self, records: Iterable[Input], now: Instant, since: Instant = 0) -> Harvest:
         """One batch of one partition. A record from the future is counted as now (rule 19).
 
-        `read_to_end`: when the partition was last seen to hold no more than had been read. What comes now came after
-        that, whatever its producer's clock says.
+        `since`: the partition is known to have held none of these records then, whatever their producers' clocks say.
         """
-        records, harvest = list(records), Harvest(read_to_end=read_to_end)
+        records, harvest = list(records), Harvest(since=since)
         for record in self._assembled(records, now, harvest) if self._source is Source.SMTP else records:
             self._read(record, now, harvest)
         if records:
@@ -180,8 +179,8 @@ class Intake:
     def _read(self, record: Input, now: Instant, harvest: Harvest) -> None:
         stamp = record.timestamp if record.timestamp > 0 else now  # Kafka has -1 for a record without one
         seen = min(stamp, now)
-        if seen < harvest.read_to_end <= seen + BEHIND:
-            seen = harvest.read_to_end
+        if seen < harvest.since <= seen + BEHIND:
+            seen = harvest.since
         # A clock that is a little ahead is believed for what the record says: a repeat must make the same facts.
         dated = stamp if stamp < now + AHEAD else now
         parsed, trouble = self._parse(record.value or b"", dated)

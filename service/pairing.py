@@ -47,6 +47,8 @@ def answers(trail: Trail, marks: Watermarks, policy: Policy) -> tuple[list[Messa
     `not_found` says that no more is to come: also to an asker for some of whose recipients an SES mail was found.
     """
     askers = _askers(trail)
+    if not askers:  # the usual case: most Message-IDs are never asked for, and some are borne by thousands of mails
+        return [], ()
     _pair(askers, sorted((f for f in trail.facts if isinstance(f, Linked)), key=order), policy)
     spoken = marks.of(Source.SES)
     said = [_found(asker, link, trail) for asker in askers for link in asker.links]

@@ -101,7 +101,7 @@ class Ingest:
             source: Intake(source, lambda name: partition_of(name, shards), context, hide, link=link)
             for source in Source
         }
-        self.partitions = shards
+        self.partitions, self.grace = shards, policy.grace
         self.spoken: dict[TP, Spoken] = {}
         self.read_to_end: dict[TP, tuple[int, Instant]] = {}
         """By partition: the generation, and when it last held no more than we had read."""
@@ -128,7 +128,9 @@ class Ingest:
         spoken = self._spoken(tp, batch.first)
         spoken.busy = True
         generation, read_to_end = self.read_to_end.get(tp, (spoken.generation, 0))
-        harvest = intake.take(batch.records, _now(), read_to_end if generation == spoken.generation else 0)
+        # Within the grace, record timestamps may be out of order: a producer sends in batches, and retries.
+        since = read_to_end - self.grace if generation == spoken.generation else 0
+        harvest = intake.take(batch.records, _now(), since)
         held = intake.held(tp.topic, tp.partition)
         self._brake(tp, batch, harvest)
         async with self.in_order:

@@ -13,10 +13,10 @@ ACCEPTED = 0x018E0E7C25E8
 """By the clock in the id that SES gave in `LINE`."""
 
 
-def seen(record_at: int, read_to_end: int) -> tuple[int, int]:
+def seen(record_at: int, since: int) -> tuple[int, int]:
     """When the record's facts count as seen, and how long its news was on its way."""
     harvest = Intake(Source.SMTP, lambda _: 0, DEFAULT, None).take(
-        [Record(7, LINE.encode(), record_at)], NOW + 10 * HOUR, read_to_end
+        [Record(7, LINE.encode(), record_at)], NOW + 10 * HOUR, since
     )
     (sighting,) = set(facts(harvest).values())
     assert {type(fact) for _, fact in facts(harvest)} == {Accepted}
@@ -24,7 +24,7 @@ def seen(record_at: int, read_to_end: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("record_at", "read_to_end", "expected"),
+    ("record_at", "since", "expected"),
     [
         (NOW, 0, NOW),
         (NOW, NOW - 5, NOW),
@@ -33,5 +33,5 @@ def seen(record_at: int, read_to_end: int) -> tuple[int, int]:
         (NOW, NOW + HOUR + 1, NOW),
     ],
 )
-def test_what_comes_after_the_end_was_read_is_no_older_than_that(record_at: int, read_to_end: int, expected: int):
-    assert seen(record_at, read_to_end) == (expected, max(expected - ACCEPTED, 0))
+def test_what_comes_after_the_end_was_read_is_no_older_than_that(record_at: int, since: int, expected: int):
+    assert seen(record_at, since) == (expected, max(expected - ACCEPTED, 0))
