@@ -57,6 +57,9 @@ class Known(msgspec.Struct, array_like=True):
     raised: bool = True
 
 
+_decoder = msgspec.msgpack.Decoder(dict[str, Known])
+
+
 class Conditions:
     """The conditions that one shard announces."""
 
@@ -84,12 +87,11 @@ class Conditions:
 
     def pack(self) -> bytes:
         """What has to outlive the worker."""
-        return rows.VERSION + msgspec.msgpack.encode(self.known)
+        return rows.pack_other(self.known)
 
     def unpack(self, data: bytes) -> None:
         """What `pack` kept. Raises `rows.UnknownVersionError` for a newer release's bytes."""
-        rows.check_version(data)
-        self.known = msgspec.msgpack.decode(memoryview(data)[1:], type=dict[str, Known])
+        self.known = rows.unpack_with(_decoder, data)
 
     def _is_mine(self, about: str) -> bool:
         return crc32(about.encode()) % self._shards == self._shard

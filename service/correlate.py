@@ -59,6 +59,11 @@ class Meta(msgspec.Struct, array_like=True):
     policy: bytes
 
 
+_marks = msgspec.msgpack.Decoder(Stored)
+_feed = msgspec.msgpack.Decoder(Feed)
+_meta = msgspec.msgpack.Decoder(Meta)
+
+
 class PartitionCountError(RuntimeError):
     """The state was written with another number of partitions, so names would be looked for in the wrong shard."""
 
@@ -144,9 +149,9 @@ class Correlator:
                     self.store.remove(FEED + name.encode())
 
     def _keep_marks(self) -> None:
-        self.store.put(MARKS, rows.VERSION + msgspec.msgpack.encode(self.marks.stored()))
+        self.store.put(MARKS, rows.pack_other(self.marks.stored()))
         for name, feed in self.marks.take_fresh():
-            self.store.put(FEED + name.encode(), rows.VERSION + msgspec.msgpack.encode(feed))
+            self.store.put(FEED + name.encode(), rows.pack_other(feed))
 
     def _heed_conditions(self) -> None:
         changes = self.conditions.update(self.marks)
@@ -305,19 +310,16 @@ class Correlator:
         marks = Watermarks()
         data = self.store.get(MARKS)
         if data is not None:
-            rows.check_version(data)
-            marks.recall(msgspec.msgpack.decode(memoryview(data)[1:], type=Stored))
+            marks.recall(rows.unpack_with(_marks, data))
         for key, value in self.store.items():
             if key.startswith(FEED):
-                rows.check_version(value)
-                feed = msgspec.msgpack.decode(memoryview(value)[1:], type=Feed)
-                marks.recall_feed(key.removeprefix(FEED).decode(), feed)
+                marks.recall_feed(key.removeprefix(FEED).decode(), rows.unpack_with(_feed, value))
         return marks
 
     def _restore(self) -> None:
         policy = digest(self.policy.fingerprint.encode())
         stored = self.store.get(META)
-        meta = msgspec.msgpack.decode(stored, type=Meta) if stored is not None else None
+        meta = rows.unpack_with(_meta, stored) if stored is not None else None
         if meta is not None and meta.partitions != self.partitions:
             raise PartitionCountError(
                 f"the state was written with {meta.partitions} partitions and the topics now have {self.partitions}: "
@@ -328,7 +330,7 @@ class Correlator:
         for heap in self._heaps.values():
             heapq.heapify(heap)
         if meta is None or meta.policy != policy:
-            self.store.put(META, msgspec.msgpack.encode(Meta(self.partitions, policy)))
+            self.store.put(META, rows.pack_other(Meta(self.partitions, policy)))
             if meta is not None:
                 for name in self._names():
                     self._rejudge(name)

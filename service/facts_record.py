@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
+from service import rows
 from service.facts import Fact, Name, Sighting
-from service.rows import check_version
 from service.watermarks import Watermark
-
-_VERSION: Final = b"\x01"
 
 
 class FactsRecord(msgspec.Struct, array_like=True):
@@ -26,10 +22,9 @@ _decoder = msgspec.msgpack.Decoder(FactsRecord)
 
 def pack(record: FactsRecord) -> bytes:
     """The record's value."""
-    return _VERSION + _encoder.encode(record)
+    return rows.VERSION + _encoder.encode(record)
 
 
 def unpack(data: bytes) -> FactsRecord:
-    """The record of `pack`. Raises `service.rows.UnknownVersionError` for another version's bytes."""
-    check_version(data)
-    return _decoder.decode(memoryview(data)[1:])
+    """The record of `pack`. Raises `service.rows.UnknownVersionError` for bytes that this release does not know."""
+    return rows.unpack_with(_decoder, data)

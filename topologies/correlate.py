@@ -80,11 +80,7 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
     if batch.hole:
         tell_hole(log, settings.topics.facts, shard.partition, batch)
         judge.correlator.lose(settings.topics.facts, shard.partition, batch.first, batch.after)
-    try:
-        records = [facts_record.unpack(record.value) for record in batch.records if record.value]
-    except UnknownVersionError as error:
-        raise EngineError(f"{settings.topics.facts}/{shard.partition}: {error}") from error
-    judge.correlator.take(records)
+    judge.correlator.take([_unpacked(settings, record) for record in batch.records if record.value])
     said = judge.correlator.drain()
     judge.tally.take(said.tally)
     judge.conditions += said.conditions
@@ -92,6 +88,15 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
     _tell(settings, partitions, shard, said)
     for name, facts, why in said.failures:
         _bury(settings, shard, batch, name, facts, why)
+
+
+def _unpacked(settings: Settings, record: Any) -> FactsRecord:
+    """Another release's facts end the worker before it has taken in any of the batch: it must not guess."""
+    try:
+        return facts_record.unpack(record.value)
+    except UnknownVersionError as error:
+        where = f"{settings.topics.facts}/{record.partition}, offset {record.offset}"
+        raise EngineError(f"{where}: {error}") from error
 
 
 def _publish(settings: Settings, shard: Shard, said: Outputs) -> None:

@@ -170,12 +170,14 @@ class World:
         finally:
             await admin.close()
 
-    def start(self, *arguments: str, inputs: World | None = None, addresses: str = "raw") -> Worker:
-        """A worker on the inputs of this world, or of another."""
+    def start(
+        self, *arguments: str, inputs: World | None = None, addresses: str = "raw", module: str = "service.cli"
+    ) -> Worker:
+        """A worker on the inputs of this world, or of another; `module` is the program."""
         read = inputs or self
         log, port = self.folder / f"{self.prefix}-worker-{len(self.workers)}.log", free_port()
         command = [
-            sys.executable, "-m", "service.cli", "worker", *self.where(), "--smtp-topic", read.smtp,
+            sys.executable, "-m", module, "worker", *self.where(), "--smtp-topic", read.smtp,
             "--ses-topic", read.ses, "--http-bind", f"127.0.0.1:{port}", "--addresses", addresses,
             "--session-timeout", "6s", *arguments,
         ]  # fmt: skip

@@ -11,8 +11,20 @@ import msgspec
 import pytest
 
 from service.contract import cloudevents, dead_letter
+from service.contract.condition import ConditionRecord
 from service.contract.correlated import Correlated, Detail, GapEntry, Recipient, TrailEntry, VerdictEntry
-from service.contract.enums import CAUSES_OF, FINAL, GapKind, GapState, Outcome, Resolution, Stage, VerdictCause
+from service.contract.enums import (
+    CAUSES_OF,
+    FINAL,
+    Condition,
+    ConditionState,
+    GapKind,
+    GapState,
+    Outcome,
+    Resolution,
+    Stage,
+    VerdictCause,
+)
 from service.contract.gap import GapRecord
 from service.contract.wire import encode, instant_of, timestamp
 from service.facts import Cause, Reason, Source
@@ -92,14 +104,49 @@ GAP = GapRecord(
     runbook_url="deploy/runbooks/sent_then_silent.md",
 )
 
+CONDITION = ConditionRecord(
+    condition_id="4e07408562bedb8b60ce05c1decfe3ad",
+    state=ConditionState.CLEARED,
+    revision=2,
+    condition=Condition.ACCOUNT_REFUSED,
+    source=Source.SMTP,
+    about="eu-west-1",
+    cause=Cause.ACCOUNT_PAUSED,
+    since="2026-03-11T14:08:07.000Z",
+    cleared_at="2026-03-11T15:00:00.000Z",
+    explanation="SES refuses all mails.",
+    next_step="Ask SES.",
+    runbook_url="deploy/runbooks/account_refused.md",
+)
 
-@pytest.mark.parametrize(("name", "record"), [("correlated-1.json", CORRELATED), ("gap-1.json", GAP)])
+
+@pytest.mark.parametrize(
+    ("name", "record"), [("correlated-1.json", CORRELATED), ("gap-1.json", GAP), ("condition-1.json", CONDITION)]
+)
 def test_a_record_is_written_as_it_was_when_version_1_was_published(name, record):
     golden = (GOLDEN / name).read_bytes()
     assert msgspec.json.format(encode(record), indent=2) + b"\n" == golden
 
 
-@pytest.mark.parametrize(("name", "record"), [("correlated-1.json", CORRELATED), ("gap-1.json", GAP)])
+CONDITION = ConditionRecord(
+    condition_id="4e07408562bedb8b60ce05c1decfe3ad",
+    state=ConditionState.CLEARED,
+    revision=2,
+    condition=Condition.ACCOUNT_REFUSED,
+    source=Source.SMTP,
+    about="eu-west-1",
+    cause=Cause.ACCOUNT_PAUSED,
+    since="2026-03-11T14:08:07.000Z",
+    cleared_at="2026-03-11T15:00:00.000Z",
+    explanation="SES refuses all mails.",
+    next_step="Ask SES.",
+    runbook_url="deploy/runbooks/account_refused.md",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"), [("correlated-1.json", CORRELATED), ("gap-1.json", GAP), ("condition-1.json", CONDITION)]
+)
 def test_version_1_can_be_read_for_good(name, record):
     assert msgspec.json.decode((GOLDEN / name).read_bytes(), type=type(record)) == record
 

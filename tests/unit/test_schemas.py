@@ -40,18 +40,18 @@ def test_main_writes_them(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == set(generate.files())
 
 
-@pytest.mark.parametrize("name", ["correlated-1", "gap-1"])
+@pytest.mark.parametrize("name", ["correlated-1", "gap-1", "condition-1"])
 def test_a_schema_is_a_schema_and_the_golden_example_keeps_it(name):
     jsonschema.Draft202012Validator.check_schema(schema(name))
     validator(name).validate(document(name))
 
 
-@pytest.mark.parametrize("name", ["correlated-1", "gap-1"])
+@pytest.mark.parametrize("name", ["correlated-1", "gap-1", "condition-1"])
 def test_every_key_of_the_document_is_described_and_required(name):
     assert schema(name)["required"] == list(document(name)) == list(schema(name)["properties"])
 
 
-@pytest.mark.parametrize("name", ["correlated-1", "gap-1"])
+@pytest.mark.parametrize("name", ["correlated-1", "gap-1", "condition-1"])
 def test_a_reader_of_version_1_takes_a_key_that_was_added_later(name):
     validator(name).validate(document(name) | {"added_later": 1})
 
