@@ -254,10 +254,27 @@ CATALOGUE.append(
 
 NOTIFICATIONS: Final = _counter(
     "mailgap_notifications_total",
-    "Notifications, by sink and result (sent, failed).",
+    "Notifications, by sink and result: sent, failed (tried again) or refused (HTTP 4xx).",
     "What could not be sent is seen here, since it cannot be told.",
     "sink",
     "result",
+)
+NOTIFICATIONS_WAITING: Final = _gauge(
+    "mailgap_notifications_waiting",
+    "Alerts of whose beginning or end a sink does not know yet. Take the greatest over all processes.",
+    "How much a sink that is down has missed; it is told once it is back.",
+    "sink",
+)
+NOTIFICATIONS_REFUSED: Final = _gauge(
+    "mailgap_notifications_refused",
+    "Of those that wait, what the sink has refused; not sent again before it changes or `notify` is restarted.",
+    "A token or an address of a sink that is wrong: it mends itself for nobody.",
+    "sink",
+)
+NOTIFY_LEADS: Final = _gauge(
+    "mailgap_notify_leads",
+    "1 where this process of `mailgap notify` is the one that speaks.",
+    "Of several one speaks; their sum is 1, but for a failover.",
 )
 CANARY_ARRIVED: Final = _gauge(
     "mailgap_canary_arrived_timestamp_seconds",

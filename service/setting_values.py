@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from service.notifications.board import MAIL_ID
 from service.policy import PolicyError, duration
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.%]{2,60}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?").fullmatch
 _WHOLE: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _BASE: Final = re.compile(r"https?://[^\s/?#\"<>]{1,253}(/[^\s?#\"<>]{0,500})?").fullmatch
+_LINK: Final = re.compile(r"https?://[^\s<>\"|]{1,1000}").fullmatch
 LARGEST_PORT: Final = 65_535
 MOST_PARTITIONS: Final = 10_000
 MOST_REPLICAS: Final = 1_000
@@ -115,6 +117,13 @@ def base_url(value: object, where: str) -> str:
     if not _BASE(base):
         raise SettingsError(f"{where}: {value!r} is no address of pages; give one like https://wiki.example/runbooks/")
     return base
+
+
+def trace_url(value: object, where: str) -> str:
+    """A link for people, with a place for a mail's id, which is put into it escaped."""
+    if not _LINK(str(value)) or MAIL_ID not in str(value):
+        raise SettingsError(f"{where}: {value!r} is no http or https URL with {MAIL_ID} in it")
+    return str(value)
 
 
 def addresses(value: object, where: str) -> str:

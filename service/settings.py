@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from service.notifications.sinks import Sink, SinksError, parse_sinks
 from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
 from service.setting_values import (
@@ -28,6 +29,7 @@ from service.setting_values import (
     seconds,
     servers,
     text,
+    trace_url,
 )
 from service.yaml_files import YamlFileError, read_yaml
 
@@ -82,6 +84,8 @@ TABLE: Final = (
     Setting("brake", "--brake", "50", percent, "Stop where more percent of a topic cannot be read; 100: never."),
     Setting("commit_interval", "--commit-interval", "200ms", seconds("10ms", "10s"), "How often a shard commits."),
     Setting("runbooks", "--runbooks", None, base_url, "What links to runbooks begin with; else they are paths."),
+    Setting("sinks_file", "--sinks", None, text, "YAML file with who is notified."),
+    Setting("trace_url", "--trace-url", None, trace_url, "A mail's trace page, as URL with {mail_id} in it."),
     Setting("timezone", "--timezone", None, text, "Zone of log stamps that carry none, like Europe/Vienna."),
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag."""
@@ -107,6 +111,8 @@ class Settings:
     brake: int
     commit_interval: float
     runbooks: str | None
+    sinks_file: str | None
+    trace_url: str | None
     timezone: str | None
 
     @property
@@ -121,6 +127,12 @@ class Settings:
     def policy(self) -> Policy:
         """The policy of the policy file, or the defaults."""
         return read_policy(self.policy_file)
+
+    def sinks(self, environ: Mapping[str, str] | None = None) -> list[Sink]:
+        """Who is notified, by the file of sinks; none where there is no file. Raises `SettingsError`."""
+        if self.sinks_file is None:
+            return []
+        return read_sinks(self.sinks_file, os.environ if environ is None else environ)
 
     def pseudonyms(self, environ: Mapping[str, str] | None = None) -> Pseudonyms | None:
         """What hides addresses; None where raw ones were chosen in words. Without a key there is no third way."""
@@ -157,6 +169,11 @@ class Topics:
         return f"{self.prefix}-dead-letters"
 
     @property
+    def notified(self) -> str:
+        """What was said to whom, keyed by sink and alert; internal to the notify role."""
+        return f"{self.prefix}-notified"
+
+    @property
     def changelog(self) -> str:
         """The shards' rows; internal. The name is Faust's: <app>-<table>-changelog."""
         return f"{self.prefix}-correlate-trails-changelog"
@@ -164,16 +181,24 @@ class Topics:
     @property
     def all(self) -> frozenset[str]:
         """All that we write."""
-        return frozenset({self.facts, self.correlated, self.gaps, self.dead_letters, self.changelog})
+        return frozenset({self.facts, self.correlated, self.gaps, self.dead_letters, self.notified, self.changelog})
 
 
-def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None, config: str | None = None) -> Settings:
-    """The settings from flags (only those given), the environment and the file. Raises `SettingsError`."""
+def load(
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] | None = None,
+    config: str | None = None,
+    defaults: Mapping[str, object] | None = None,
+) -> Settings:
+    """The settings from flags (only those given), the environment and the file. Raises `SettingsError`.
+
+    `defaults` are a command's own, where the general ones are not right for it.
+    """
     environ = os.environ if environ is None else environ
     document = _document(config or environ.get("MAILGAP_CONFIG"))
     values: dict[str, Any] = {}
     for setting in TABLE:
-        where, value = _origin(setting, flags, environ, document)
+        where, value = _origin(setting, flags, environ, {**(defaults or {}), **document})
         values[setting.key] = None if value is None else setting.read(value, where)
     settings = Settings(**values)
     _check_inputs(settings)
@@ -254,6 +279,27 @@ def read_policy(path: str | None) -> Policy:
     try:
         return parse_policy(_yaml(path, "policy"))
     except PolicyError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def read_sinks(path: str, environ: Mapping[str, str]) -> list[Sink]:
+    """The sinks in a file, with their secrets from files or the environment. Raises `SettingsError`."""
+
+    def secret(kind: str, name: str) -> str:
+        if kind == "env":
+            if name not in environ:
+                raise SinksError(f"the environment has no {name}")
+            return environ[name].strip()
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SinksError(f"{name} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise SinksError(f"{name!r} holds no text, or is no name of a file") from error
+
+    try:
+        return parse_sinks(_yaml(path, "sinks"), secret)
+    except SinksError as error:
         raise SettingsError(f"{path}: {error}") from error
 
 

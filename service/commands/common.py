@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -57,14 +57,16 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
-def settings_options(*keys: str) -> Callable[[_F], _F]:
-    """Adds the flags of these settings, and `--config`."""
+def settings_options(*keys: str, but: Mapping[str, object] | None = None) -> Callable[[_F], _F]:
+    """Adds the flags of these settings, and `--config`. `but` are further ones, with defaults of this command's own."""
+    own = but or {}
 
     def decorate(function: _F) -> _F:
-        for setting in reversed([setting for setting in TABLE if setting.key in keys]):
+        for setting in reversed([setting for setting in TABLE if setting.key in keys or setting.key in own]):
             shown = f"{setting.help} [env: {setting.env}]"
-            if setting.default not in (None, ()):
-                shown += f"  [default: {setting.default}]"
+            default = own.get(setting.key, setting.default)
+            if default not in (None, ()):
+                shown += f"  [default: {default}]"
             function = click.option(
                 setting.flag, setting.key, default=None, multiple=setting.key in SEVERAL, help=shown
             )(function)

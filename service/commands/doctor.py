@@ -15,7 +15,8 @@ from rich.text import Text
 
 from service.commands.common import printable, settings_of, settings_options
 from service.edges import doctor as edges
-from service.edges.doctor import Finding, State
+from service.edges.doctor_finding import Finding, State
+from service.edges.doctor_sinks import of_sinks
 from service.settings import TABLE, SettingsError, origins
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _STYLES: Final = {State.OK: "green", State.LOOK: "yellow", State.WRONG: "bold re
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @click.option("--try-writing", is_flag=True, help="Write to our topics in a transaction, and abort it.")
 def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) -> None:
-    """Look at settings, broker, topics, permissions, sources, lag and clocks, and say how to mend what is wrong.
+    """Look at settings, broker, topics, permissions, sources, lag, clocks and sinks, and say how to mend what is wrong.
 
     Changes nothing. Exit 0 where nothing is wrong (there may be things worth a look), else 1.
     """
@@ -47,7 +48,10 @@ def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) ->
 
 
 async def _of_others(settings: Any, *, write: bool) -> list[Finding]:
-    return [*await edges.of_kafka(settings, write=write), await edges.of_worker(settings.http_bind)]
+    kafka, worker, sinks = await asyncio.gather(
+        edges.of_kafka(settings, write=write), edges.of_worker(settings.http_bind), of_sinks(settings)
+    )
+    return [*kafka, worker, *sinks]
 
 
 def _say(findings: Iterable[Finding], form: str) -> None:

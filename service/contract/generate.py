@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from service.contract import cloudevents, condition, correlated, dead_letter, gap
+from service.contract import cloudevents, condition, correlated, dead_letter, gap, notification
 from service.facts import Reason
 
 FOLDER: Final = Path(__file__).parent / "schemas"
@@ -22,6 +22,7 @@ Schema = dict[str, Any]
 _STRUCTS: Final[tuple[tuple[str, type[msgspec.Struct], str], ...]] = (
     ("correlated-1.schema.json", correlated.Correlated, "urn:mailgap:schema:correlated:1"),
     ("gap-1.schema.json", gap.GapRecord, "urn:mailgap:schema:gap:1"),
+    ("notification-1.schema.json", notification.Notification, "urn:mailgap:schema:notification:1"),
     ("condition-1.schema.json", condition.ConditionRecord, "urn:mailgap:schema:condition:1"),
 )
 

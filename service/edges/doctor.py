@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiokafka.errors import KafkaError
 
 from service.edges import doctor_kafka as kafka
+from service.edges.doctor_finding import Finding, State
 from service.edges.topics import KafkaUnusableError
 from service.policy import Policy, advice
 from service.settings import SettingsError
@@ -36,31 +35,17 @@ LAG: Final = 10_000
 """Records that wait, beyond which it is worth a look."""
 
 
-class State(StrEnum):
-    """How a finding is meant."""
-
-    OK = "ok"
-    LOOK = "look"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` says how to mend it, empty where nothing is to be done."""
-
-    part: str
-    what: str
-    state: State
-    found: str
-    advice: str = ""
-
-
 def of_settings(settings: Settings, origins: Sequence[tuple[Setting, str, object]]) -> Iterator[Finding]:
     """Each setting and its origin, and whether the files that they name can be used."""
     for setting, place, value in origins:
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         yield Finding("settings", setting.key, State.OK, f"{shown if value not in (None, ()) else '-'} ({place})")
-    for what, use in (("policy", settings.policy), ("zone", settings.zone), ("pseudonym key", settings.pseudonyms)):
+    for what, use in (
+        ("policy", settings.policy),
+        ("zone", settings.zone),
+        ("pseudonym key", settings.pseudonyms),
+        ("sinks", settings.sinks),
+    ):
         try:
             use()
         except SettingsError as error:

@@ -48,6 +48,7 @@ def wanted(settings: Settings) -> list[Wanted]:
         Wanted(topics.changelog, "state", count, {**compact, **_COMPACT_SOON}),
         Wanted(topics.correlated, "verdicts", count, compact, fixed=False),
         Wanted(topics.gaps, "gaps", count, compact, fixed=False),
+        Wanted(topics.notified, "what was said to whom", 1, {"cleanup.policy": "compact"}, fixed=False),
         Wanted(topics.dead_letters, "dead letters", count, {**week, **_HUGE}, fixed=False),
     ]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.integration.sample import Sample
 
 ROOT = Path(__file__).parents[2]
-OURS = ("facts", "correlated", "gaps", "dead-letters", "correlate-trails-changelog")
+OURS = ("facts", "correlated", "gaps", "dead-letters", "notified", "correlate-trails-changelog")
 KEY = "0123456789abcdef0123456789abcdef"
 LARGE = 6 << 20
 
@@ -42,10 +42,10 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def mailgap(*arguments: object) -> subprocess.CompletedProcess:
+def mailgap(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
     """Runs the command to its end; its output is bytes."""
     command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, env=clean_environment(), timeout=90, check=False)
+    return subprocess.run(command, capture_output=True, env=clean_environment(**environment), timeout=90, check=False)
 
 
 def scan(sample: Sample, folder: Path, policy: Path) -> dict[str, dict[str, Any]]:
@@ -181,8 +181,20 @@ class World:
             "--ses-topic", read.ses, "--http-bind", f"127.0.0.1:{port}", "--addresses", addresses,
             "--session-timeout", "6s", *arguments,
         ]  # fmt: skip
+        return self._started(command, log, port)
+
+    def notify(self, sinks: Path, *arguments: str, **environment: str) -> Worker:
+        """A `mailgap notify` that tells these sinks."""
+        log, port = self.folder / f"{self.prefix}-notify-{len(self.workers)}.log", free_port()
+        command = [
+            sys.executable, "-m", "service.cli", "notify", *self.where(), "--sinks", str(sinks),
+            "--http-bind", f"127.0.0.1:{port}", "--session-timeout", "6s", *arguments,
+        ]  # fmt: skip
+        return self._started(command, log, port, **environment)
+
+    def _started(self, command: list[str], log: Path, port: int, **environment: str) -> Worker:
         with log.open("wb") as out:
-            env = clean_environment(MAILGAP_PSEUDONYM_KEY=KEY)
+            env = clean_environment(MAILGAP_PSEUDONYM_KEY=KEY, **environment)
             worker = Worker(subprocess.Popen(command, stdout=out, stderr=out, env=env), log, port)
         self.workers.append(worker)
         return worker
