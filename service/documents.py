@@ -192,7 +192,7 @@ def _cause(recipient: RecipientVerdict) -> VerdictCause:
 
 
 def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumstances:
-    detail = _detail_of(about) if about else Detail()
+    detail = _detail_of(about) if about else _detail(_last_attempt(verdict))
     words = "/".join(w for w in (detail.bounce_type, detail.bounce_subtype) if w) or detail.delay_type
     address = about.address if about else ""
     submission = verdict.queue_ids[0] if verdict.queue_ids else ""
@@ -210,6 +210,12 @@ def _circumstances(verdict: Verdict, about: RecipientVerdict | None) -> Circumst
         reason=detail.reason or detail.error,
         template=detail.template,
     )
+
+
+def _last_attempt(verdict: Verdict) -> Fact | None:
+    """What was said last of a hand-off for nobody in particular: most applications do not log whom a mail is for."""
+    attempts = [fact for _, fact, _ in verdict.facts if isinstance(fact, Deferred | Refused) and verdict.ses_id is None]
+    return attempts[-1] if attempts else None
 
 
 def _recipient(r: RecipientVerdict) -> Recipient:

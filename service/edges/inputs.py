@@ -137,14 +137,26 @@ class _Chunks(io.RawIOBase):
 
 
 def lines(stream: IO[bytes]) -> Iterator[Raw]:
-    """Log lines, or the entries of a journal. A line that begins with a space or a tab continues the one before it."""
+    """Log lines, or the entries of a journal. A line that begins with a space or a tab continues the one before it.
+
+    A bracket alone on a line begins a document that was printed for people: it ends with its bracket.
+    """
     if isinstance(stream, io.BufferedReader) and is_exported(stream.peek(_PEEKED)[:_PEEKED]):
         yield from _entries(stream)
         return
     number = start = 0
     held: bytes = b""
+    printed = _Open()
     for line in _bounded_lines(stream):
         number += 1
+        if printed.depth or line.strip() in _ALONE:
+            if held:
+                yield Raw(held, start)
+                held = b""
+            if not printed.depth or line[:1] in _WITHIN:
+                yield from printed.feed(line, number)
+                continue
+            yield from printed.rest()  # it was never closed, and must not swallow what follows
         if line[:1] in (b" ", b"\t") and held and len(held) < MAX_RECORD:
             held += line
             continue
@@ -153,9 +165,13 @@ def lines(stream: IO[bytes]) -> Iterator[Raw]:
         held, start = line, number
     if held:
         yield Raw(held, start)
+    yield from printed.rest()
 
 
+_ALONE: Final = (b"{", b"[{")
+_WITHIN: Final = (b" ", b"\t", b"}", b"]", b"\n", b"\r")
 _PEEKED: Final = 64
+_MARGIN: Final = 4096
 
 
 def _entries(stream: IO[bytes]) -> Iterator[Raw]:
@@ -182,8 +198,15 @@ def _entries(stream: IO[bytes]) -> Iterator[Raw]:
 def documents(stream: IO[bytes]) -> Iterator[Raw]:
     """JSON documents: one a line, pretty-printed, concatenated, or the items of one array; other text line by line."""
     open_ = _Open()
+    empty: bytes | None = b""
     for number, line in enumerate(_bounded_lines(stream), 1):
-        yield from open_.feed(line, number)
+        for raw in open_.feed(line, number):
+            empty = None
+            yield raw
+        if empty is not None and not open_.depth and line.strip():
+            empty += line[:_PEEKED] if len(empty) < _MARGIN else b""
+    if empty and not open_.depth:
+        yield Raw(empty, 1)  # brackets around nothing, or padding: the parser counts what it is
     yield from open_.rest()
 
 

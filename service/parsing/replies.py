@@ -290,7 +290,7 @@ class Relay(msgspec.Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=4096)
 def relay_of(text: str, relays: frozenset[str]) -> Relay:
-    """Who `host[address]:port` is. `relays`: further host names, in lower case, that lead to SES.
+    """Who `host[address]:port` is. `relays`: further host names and addresses, in lower case, that lead to SES.
 
     The caller bounds the length of `text`, since the answers are kept.
     """
@@ -298,7 +298,7 @@ def relay_of(text: str, relays: frozenset[str]) -> Relay:
     host, address = (found[1].lower().rstrip("."), found[2] or "") if found else ("", "")
     endpoint = _IS_SES_HOST(host)
     region = (endpoint[1] or endpoint[2]) if endpoint else ""
-    ses = endpoint is not None or host in relays
+    ses = endpoint is not None or host in relays or address.lower() in relays
     elsewhere = not ses and _is_named(host) and _is_public(address)
     return Relay(host, ses, region, elsewhere, chosen=found is not None and found[3] in _SUBMISSION_PORTS)
 

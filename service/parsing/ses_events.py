@@ -151,7 +151,7 @@ def read_event(
     """The facts of one event that was read from a record dated `seen`, and what of it could not be understood."""
     mail = event.get("mail")
     if not isinstance(mail, dict):
-        return [], _bad_field("mail is not an object")
+        return [], Unparsable(Reason.MISSING_MESSAGE_ID, "there is no mail object")
     ses_id = text(mail.get("messageId"), _LONGEST_ID + 1).strip()
     if not ses_id or len(ses_id) > _LONGEST_ID:
         return [], _without_id(ses_id)

@@ -34,6 +34,36 @@ def test_a_file_that_begins_in_the_middle_of_a_fold():
     assert lines_of(b" tail\nnext\n") == [(b" tail\n", 1), (b"next\n", 2)]
 
 
+PRETTY = b'{\n  "msg": "mail sent",\n  "to": [\n    "a@x.example"\n  ]\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (PRETTY, [PRETTY.rstrip()]),
+        (PRETTY + PRETTY, [PRETTY.rstrip()] * 2),
+        (b"before\n" + PRETTY + b"after\n", [b"before\n", PRETTY.rstrip(), b"after\n"]),
+        (b"{\n  accepted: [],\n}\nafter\n", [b"{\n  accepted: [],\n}", b"after\n"]),
+        (b"{\n  never closed\nnext\n more\n", [b"{\n  never closed\n", b"next\n more\n"]),
+        (b"{\n  cut off", [b"{\n  cut off"]),
+        (b"[{\n  1: 2\n}]\n", [b"{\n  1: 2\n}"]),
+    ],
+    ids=["alone", "two", "among lines", "an object of Node's", "never closed", "cut off", "array"],
+)
+def test_a_document_printed_for_people_is_one_record_of_a_log(data, expected):
+    assert [data for data, _ in lines_of(data) if data.strip()] == expected
+
+
+@pytest.mark.parametrize("data", [b"[", b"\0\0\0", b"[\n]\n", b"[]", b"]\n"])
+def test_brackets_around_nothing_are_a_record_that_is_counted(data):
+    assert documents_of(data) == [data.strip()]
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"  \n"])
+def test_blank_is_no_record(data):
+    assert documents_of(data) == []
+
+
 A, B = b'{"a": {"b": "}{"}}', b'{"c": ["\\"]", 1]}'
 
 

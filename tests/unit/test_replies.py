@@ -170,3 +170,19 @@ def test_a_named_public_host_is_elsewhere_and_a_private_one_may_be_a_proxy(relay
 )
 def test_hostile_replies_are_read_in_one_pass(nasty: str) -> None:
     assert cause_of(nasty) in Cause
+
+
+@pytest.mark.parametrize(
+    ("relay", "ses"),
+    [
+        ("smtp-out.corp.example[10.0.4.9]:587", True),
+        ("SMTP-Out.Corp.Example.[10.0.4.9]:587", True),
+        ("10.0.4.17[10.0.4.17]:25", True),
+        ("proxy.corp.example[10.0.4.17]:25", True),
+        ("proxy.corp.example[2001:DB8::17]:25", True),
+        ("not-smtp-out.corp.example[10.0.4.9]:587", False),
+        ("proxy.corp.example[10.0.4.170]:25", False),
+    ],
+)
+def test_the_policy_may_name_ses_s_other_names_and_addresses(relay, ses):
+    assert relay_of(relay, frozenset({"smtp-out.corp.example", "10.0.4.17", "2001:db8::17"})).ses is ses

@@ -144,8 +144,9 @@ def deep(levels):
         pytest.param(eventbridge({}), Reason.NOT_AN_SES_EVENT, id="EventBridge speaks of a mail and names none"),
         pytest.param(deep(7), Reason.NOT_AN_SES_EVENT, id="seven envelopes"),
         pytest.param([[[[[[[[SEND]]]]]]]], Reason.NOT_AN_SES_EVENT, id="arrays in arrays"),
-        pytest.param({"eventType": "Send"}, Reason.BAD_FIELD, id="no mail"),
-        pytest.param({"eventType": "Send", "mail": [MAIL]}, Reason.BAD_FIELD, id="mail is a list"),
+        pytest.param({"eventType": "Send"}, Reason.MISSING_MESSAGE_ID, id="no mail"),
+        pytest.param({"eventType": "Send", "mail": [MAIL]}, Reason.MISSING_MESSAGE_ID, id="mail is a list"),
+        pytest.param({"notificationType": "Bounce", "mail": None}, Reason.MISSING_MESSAGE_ID, id="mail is null"),
         pytest.param(with_mail(messageId="x" * 257), Reason.BAD_FIELD, id="an id longer than a name may be"),
         pytest.param(with_mail(messageId=" "), Reason.MISSING_MESSAGE_ID, id="an empty id"),
         pytest.param(with_mail(messageId=None), Reason.MISSING_MESSAGE_ID, id="no id"),
@@ -166,7 +167,7 @@ def test_one_broken_event_does_not_take_its_neighbours_with_it():
     for broken in (b'{"eventType": "Se\n', b"{oops}", b'{"eventType": "Send"}'):
         parsed, trouble = parse(broken + json.dumps(SEND).encode())
         assert parsed == SENT
-        assert trouble.reason in {Reason.BAD_JSON, Reason.BAD_FIELD}
+        assert trouble.reason in {Reason.BAD_JSON, Reason.MISSING_MESSAGE_ID}
 
 
 def test_the_detail_of_a_reject_quotes_nothing_of_the_mail():

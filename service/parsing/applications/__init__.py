@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from service.parsing.applications.accepted import accepted
 from service.parsing.applications.api import api_error
-from service.parsing.applications.entries import is_own, said_by_fields
+from service.parsing.applications.entries import is_own, said_by_fields, telling
 from service.parsing.applications.faults import faulty
 from service.parsing.applications.fields import Field, document_fields, plain
 from service.parsing.applications.printed import is_printed, printed
 from service.parsing.applications.refused import refused
+from service.parsing.applications.requests import of_request, request_in, request_of
 from service.parsing.applications.said import End, Facts, Said, facts_of
 from service.parsing.applications.statements import rails, stated
 from service.parsing.applications.words import LEVELS, headless, quotes
@@ -46,6 +47,7 @@ def said_by_line(line: Line) -> Facts:
     if not may_concern_mail(line.message) and not may_concern_mail(line.program):
         return []
     said = _said(line)
+    said = of_request(said, line.message, request_in(line.message), line.host) if said else None
     return facts_of(said, _placed(line)) if said else []
 
 
@@ -56,6 +58,7 @@ def said_by_document(document: dict[str, Any], line: Line) -> Facts:
     if said is None and may_concern_mail(line.message):
         said = _said(line)
         said = said if said and is_own(said, fields, line.message) else None
+    said = of_request(said, f"{line.message} {telling(fields)}", request_of(document), line.host) if said else None
     return facts_of(replace(said, essence=_essence(document)), _placed(line)) if said else []
 
 

@@ -90,7 +90,7 @@ def said_by_fields(fields: list[Field], read: Reader, *, meant: bool = True) -> 
 def _accepted(fields: list[Field], message_id: str) -> list[Attempt]:
     """One acceptance an SES id, whichever fields hold it. Without an id, `250 Ok` may answer MAIL FROM as well."""
     found: dict[str, Attempt] = {}
-    tells = _tells_of_sending(_telling(fields))
+    tells = _tells_of_sending(telling(fields))
     for field in fields:
         is_reply = field.name.endswith(REPLIES)
         text = _reply_text(field.value)
@@ -152,7 +152,7 @@ def _refused(fields: list[Field], message_id: str) -> list[Attempt]:
 
 def _mails(fields: list[Field]) -> bool:
     """Whether the entry is about mail at all."""
-    return _MAIL(_telling(fields)) is not None or any(_MAIL(field.name) or field.name in REJECTED for field in fields)
+    return _MAIL(telling(fields)) is not None or any(_MAIL(field.name) or field.name in REJECTED for field in fields)
 
 
 def _rejected(fields: list[Field], refused: list[Attempt]) -> list[Attempt]:
@@ -235,10 +235,11 @@ def _nodemailer(fields: list[Field]) -> Attempt | None:
 # -- sent, or received -----------------------------------------------------------------------------------------------
 
 
-def _telling(fields: list[Field]) -> str:
+def telling(fields: list[Field]) -> str:
+    """What an entry says in words of what it is about."""
     return " ".join(text[:_LONGEST_TELLING] for text in texts(fields, TELLING.__contains__)).replace("_", " ")
 
 
 def _is_sent(fields: list[Field]) -> bool:
-    said = _telling(fields)
+    said = telling(fields)
     return _SENDING(said) is not None and not _RECEIVING(said)

@@ -48,6 +48,8 @@ _WORDS: Final = frozenset(
         # of answering
         "response responded responds respond reply replied replies answer answered answers result results status "
         "return returned returns ret retcode data string info output got last final said says sdk struct "
+        # of the request, or the job, in which it was sent
+        "req request requestid request_id req_id trace traceid trace_id correlation_id job jobid job_id jid task_id "
         # small ones
         "a an the to for from by via with at on in of and is was has been it its this that we our new id ids "
         "message-id messageid message_id number no nr count b s c d i w e t level log logger root main app "
