@@ -25,7 +25,11 @@ _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-td, dd { overflow-wrap: anywhere; }
+th { white-space: nowrap; position: sticky; top: 0; background: Canvas; } caption { text-align: left; }
+td, dd, li { overflow-wrap: anywhere; } td:first-child, td:nth-last-child(-n+2) { overflow-wrap: normal; }
+td:first-child { white-space: nowrap; } td:nth-child(3) { min-width: 9rem; }
+h2 { font-size: 1rem; margin: .8rem 0 .2rem; } q { color: var(--mute); }
+:focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
 th button { font: inherit; font-weight: 600; background: none; border: 0; padding: 0; color: inherit; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
@@ -40,10 +44,10 @@ _SCRIPT: Final = """
 const body = document.querySelector("tbody"), rows = [...body.rows], count = document.getElementById("count");
 const text = document.getElementById("text"), only = document.getElementById("only");
 function filter() {
-  const wanted = text.value.toLowerCase(); let shown = 0;
+  const wanted = text.value.trim().toLowerCase(); let shown = 0;
   for (const row of rows) {
     const kind = only.value === "all" || row.dataset.gap === only.value;
-    const fits = kind && row.textContent.toLowerCase().includes(wanted);
+    const fits = kind && (!wanted || (row.words ??= row.textContent.toLowerCase()).includes(wanted));
     row.hidden = !fits; shown += fits;
   }
   count.textContent = shown + " of " + rows.length + " mails";
@@ -71,7 +75,7 @@ _HEAD: Final = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>mailgap: what became of the mail</title>
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
-<h1>What became of the mail</h1>
+<main><h1>What became of the mail</h1>
 <div class="tools" hidden><label>Search <input id="text" type="search"></label>
 <label>Show <select id="only"><option value="all">all mails</option><option value="open">open gaps</option>
 <option value="over">gaps that ended</option><option value="none">mails without a gap</option></select></label>
@@ -80,8 +84,9 @@ _HEAD: Final = f"""<!doctype html>
 """
 # They turn the text after them around, and would let a subject or an address look like another.
 _TURNING: Final = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-_COLUMNS: Final = ("accepted or sent", "mail", "recipients", "outcome", "gap")
-_FOOT: Final = f"</tbody></table><script>{_SCRIPT}</script></body></html>\n"
+COLUMNS: Final = ("accepted or sent", "mail", "recipients", "outcome", "gap")
+_FOOT: Final = f"</main><script>{_SCRIPT}</script></body></html>\n"
+_NOTHING: Final = "<p>No mail was found in what was read: the summary of the scan says what that was.</p>"
 
 
 def escape(text: str) -> str:
@@ -91,11 +96,13 @@ def escape(text: str) -> str:
 
 def write_report(out: IO[bytes], documents: Iterable[Correlated]) -> None:
     """Writes the page, mail by mail; what is still open stands first only once somebody sorts or filters."""
-    heads = "".join(f'<th scope="col"><button type="button">{column}</button></th>' for column in _COLUMNS)
+    heads = "".join(f'<th scope="col"><button type="button">{column}</button></th>' for column in COLUMNS)
     out.write((_HEAD + heads + "</tr></thead><tbody>\n").encode())
+    empty = True
     for document in documents:
         out.write(_row(document).encode(errors="replace"))
-    out.write(_FOOT.encode())
+        empty = False
+    out.write(f"</tbody></table>{_NOTHING if empty else ''}{_FOOT}".encode())
     out.flush()
 
 
@@ -103,12 +110,13 @@ def _row(document: Correlated) -> str:
     story = tell(document)
     open_ = any(gap.resolution is None for gap in document.gaps)
     state = "open" if open_ else "over" if document.gaps else "none"
-    outcomes = ", ".join(dict.fromkeys(recipient.outcome.value for recipient in document.recipients)) or "unknown"
-    gaps = ", ".join(dict.fromkeys(gap.cause.value for gap in document.gaps))
+    other = "see its SES mail" if document.superseded_by else "unknown"
+    outcomes = ", ".join(dict.fromkeys(each.outcome.value.replace("_", " ") for each in document.recipients)) or other
+    gaps = ", ".join(dict.fromkeys(f"{gap.cause} ({'ended' if gap.resolution else 'open'})" for gap in document.gaps))
     cells = (
-        escape(document.accepted_at or document.submitted_at or ""),
+        escape(clock(document.accepted_at or document.submitted_at or "")),
         f"<details><summary>{escape(document.mail_id)}</summary>{_story(story)}</details>",
-        escape(", ".join(recipient.address for recipient in document.recipients)),
+        escape(", ".join(recipient.address for recipient in document.recipients) or other),
         escape(outcomes),
         f'<span class="{"open" if open_ else "well"}">{escape(gaps)}</span>',
     )
@@ -121,8 +129,8 @@ def _row(document: Correlated) -> str:
 def _story(story: Story) -> str:
     facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in story.facts)
     verdicts = "".join(
-        f"<h4>Verdict{escape(whom)}</h4><p>{escape(verdict.explanation)}</p>"
-        f"<h4>What to do</h4><p>{escape(verdict.next_step)}</p>"
+        f"<h2>Verdict{escape(whom)}</h2><p>{escape(verdict.explanation)}</p>"
+        f"<h2>What to do</h2><p>{escape(verdict.next_step)}</p>"
         for verdict in story.verdicts
         for whom in [f" for {', '.join(verdict.recipients)}" if verdict.recipients else ""]
     )
@@ -131,7 +139,7 @@ def _story(story: Story) -> str:
         for each in story.recipients
     ]
     return (
-        f"<dl>{facts}</dl><h4>What happened</h4><ol>{''.join(map(_step, story.steps))}</ol>"
+        f"<dl>{facts}</dl><h2>What happened</h2><ol>{''.join(map(_step, story.steps))}</ol>"
         f"{_list('Recipients', recipients)}{_list('What is missing', story.gaps)}{verdicts}"
     )
 
@@ -149,4 +157,4 @@ def _step(step: Step) -> str:
 def _list(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
-    return f"<h4>{title}</h4><ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+    return f"<h2>{title}</h2><ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"

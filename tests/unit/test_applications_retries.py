@@ -129,3 +129,37 @@ def test_the_id_that_aws_gives_an_attempt_names_no_request():
     assert {type(fact) for _, fact in facts} == {Deferred}
     assert {type(fact) for _, fact in other} == {Accepted}
     assert {name for name, _ in facts}.isdisjoint(name for name, _ in other)
+
+
+@pytest.mark.parametrize("name", ["ThrottlingException", "Error [ThrottlingException]", "Error [Throttling]"])
+def test_node_puts_an_error_s_name_into_brackets(name):
+    facts = parse_smtp(line(1, f"send mail failed: {name}: Maximum sending rate exceeded.").encode(), SEEN)[0].facts
+    assert [(type(fact), fact.cause) for _, fact in facts] == [(Deferred, "rate_exceeded")]
+
+
+SES_EVENT = {
+    "eventType": "Send",
+    "mail": {"timestamp": "2026-11-24T06:00:03.000Z", "messageId": ID, "destination": ["a@b.example"]},
+    "send": {},
+}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        json.dumps(SES_EVENT),
+        json.dumps(SES_EVENT, indent=2),
+        json.dumps({"Type": "Notification", "Message": json.dumps(SES_EVENT)}),
+        json.dumps({"source": "aws.ses", "detail-type": "Email Sent", "detail": SES_EVENT}),
+        json.dumps({"Records": [{"body": json.dumps({"Type": "Notification", "Message": json.dumps(SES_EVENT)})}]}),
+        json.dumps({"level": "info", "msg": "mail sent", "event": SES_EVENT}),
+        line(1, json.dumps(SES_EVENT)),
+        line(1, str(SES_EVENT)),
+        line(1, f"mail sent {SES_EVENT}"),
+    ],
+    ids=["bare", "printed", "SNS", "EventBridge", "SQS", "logged", "in a line", "Python's", "in words"],
+)
+def test_an_event_of_ses_s_in_the_mail_log_is_no_acceptance_and_is_counted(record):
+    parsed, _ = parse_smtp(record.encode(), SEEN)
+    assert parsed.facts == []
+    assert parsed.ignored == 1

@@ -6,7 +6,7 @@ import re
 import msgspec
 
 from service.contract.correlated import Correlated
-from service.edges.report import write_report
+from service.edges.report import COLUMNS, write_report
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -47,3 +47,29 @@ def test_what_turns_the_writing_around_is_shown_by_its_number():
     text = page(sender="a\u202eelpmaxe.b\u2066@x.example")
     assert "a[U+202E]elpmaxe.b[U+2066]@x.example" in text
     assert "\u202e" not in text
+
+
+def test_the_state_of_a_gap_is_said_in_words_and_not_by_colour_alone():
+    gap = {
+        "gap_id": "g", "kind": "sent_no_ses_id", "cause": "rate_exceeded", "recipient": None,
+        "deadline": "2026-01-01T00:00:00.000Z", "opened_at": "2026-01-01T00:00:00.000Z",
+    }  # fmt: skip
+    ended = gap | {"resolved_at": "2026-01-01T00:00:09.000Z", "resolution": "accepted"}
+    assert "rate_exceeded (open)" in page(gaps=[gap])
+    assert "rate_exceeded (ended)" in page(gaps=[ended])
+
+
+def test_a_page_of_no_mail_says_so():
+    out = io.BytesIO()
+    write_report(out, [])
+    assert "No mail was found" in out.getvalue().decode()
+    assert "No mail was found" not in page()
+
+
+def test_what_can_be_worked_with_has_a_name_and_headings_do_not_skip_a_level():
+    text = page()
+    for control in ("input", "select"):
+        assert len(re.findall(f"<{control} ", text)) == len(re.findall(rf"<label>[^<]+<{control} ", text)) == 1
+    assert re.findall(r'<th scope="col"><button type="button">([^<]+)', text) == list(COLUMNS)
+    assert {int(level) for level in re.findall(r"<h(\d)>", text)} == {1, 2}
+    assert '<html lang="en">' in text

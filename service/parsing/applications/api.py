@@ -51,7 +51,7 @@ _JAVA: Final = re.compile(
 ).search
 _JAVA_CODE: Final = re.compile(r"Error Code: (\w{1,80})").search
 _DOTNET: Final = re.compile(r"Amazon\.SimpleEmail(?:V2)?\.(?:Model\.)?(\w{1,80}Exception): ").search
-_ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})(?: \((?:client|server)\))?: ")
+_ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})\]?(?: \((?:client|server)\))?: ")
 _THROWN: Final = re.compile(r"([\w.$]{1,200}Exception): ").search
 _TAIL: Final = re.compile(
     r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|[\r\n]|\\n| \(Service: |\sstatus code: \d"
@@ -139,7 +139,7 @@ def _dotnet(text: str) -> Said | None:
 
 
 def _by_code(text: str) -> Said | None:
-    """JavaScript and Go 1 write no more than `MessageRejected: …`."""
+    """JavaScript and Go 1 write no more than `MessageRejected: …`; Node `Error [MessageRejected]: …`."""
     for found in _ANY_CODE.finditer(text):
         code = api_code(found[1])
         if code in OWN_CODES or (code in API_CODES and OWN_WORDS(text, found.end(), found.end() + 400)):
