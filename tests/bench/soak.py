@@ -58,7 +58,7 @@ def main() -> None:
     mails = flags.parse_args().mails
     shard, began, first, shown = Shard(), time.perf_counter(), 0, 0
     print("    mails       rows  state MiB  process MiB  gaps opened  rows dropped")
-    for batch in _batches(records(mails)):
+    for batch in batches(records(mails)):
         first = first or batch[0].at
         shard.take(batch)
         tenth = min((batch[-1].at - first) // EVERY, mails) * 10 // mails
@@ -109,7 +109,8 @@ class Shard:
         return f"{len(self.store):>9,}  {state:>9.1f}  {_resident() / MIB:>11.0f}  {opened:>11,}  {dropped:>12,}"
 
 
-def _batches(stream: Iterable[Record]) -> Iterator[list[Record]]:
+def batches(stream: Iterable[Record]) -> Iterator[list[Record]]:
+    """Stretches of the stream."""
     batch: list[Record] = []
     for record in stream:
         batch.append(record)
