@@ -13,7 +13,7 @@ import msgspec
 from service.facts import SECOND, Instant, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 BUCKET: Final = SECOND
 LATEST: Final = 256
@@ -86,6 +86,18 @@ class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     entries: tuple[Entry, ...]
     news: tuple[FeedNews, ...] = ()
     holes: tuple[Hole, ...] = ()
+
+
+NEWS_AT_ONCE: Final = 500
+"""Feeds in one statement: each names up to 256 hand-offs, so that all of them make a record that Kafka takes."""
+
+
+def parts(statement: Watermark) -> Iterator[Watermark]:
+    """The statement in records that are small enough. The news come first: what moves the watermark follows them."""
+    whole = len(statement.news) - len(statement.news) % NEWS_AT_ONCE
+    for begin in range(0, whole, NEWS_AT_ONCE):
+        yield Watermark((), statement.news[begin : begin + NEWS_AT_ONCE])
+    yield Watermark(statement.entries, statement.news[whole:], statement.holes)
 
 
 class Feed(msgspec.Struct, array_like=True):

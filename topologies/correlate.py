@@ -30,7 +30,7 @@ from service.tally import Tally
 from topologies.app import build_app, input_topic, trails_table
 from topologies.engine.app import App
 from topologies.engine.batch import Batch
-from topologies.engine.errors import EngineError, StuckError
+from topologies.engine.errors import EngineError, RecordTooLargeError, StuckError
 from topologies.engine.loop import ask_with, committer, run
 from topologies.engine.partitions import partition_of
 from topologies.engine.settings import EngineSettings
@@ -84,10 +84,12 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
     said = judge.correlator.drain()
     judge.tally.take(said.tally)
     judge.conditions += said.conditions
-    _publish(settings, shard, said)
+    _publish(settings, shard, batch, said)
     _tell(settings, partitions, shard, said)
     for name, facts, why in said.failures:
-        _bury(settings, shard, batch, name, facts, why)
+        value = facts_record.pack(FactsRecord([(name, facts)]))
+        seen = max((sighting.seen for _, sighting in facts), default=0)
+        _bury(settings, shard, batch, name, value, Reason.INTERNAL_ERROR, seen, why)
 
 
 def _unpacked(settings: Settings, record: Any) -> FactsRecord:
@@ -99,7 +101,7 @@ def _unpacked(settings: Settings, record: Any) -> FactsRecord:
         raise EngineError(f"{where}: {error}") from error
 
 
-def _publish(settings: Settings, shard: Shard, said: Outputs) -> None:
+def _publish(settings: Settings, shard: Shard, batch: Batch, said: Outputs) -> None:
     topics = settings.topics
     for topic, event, documents in (
         (topics.correlated, cloudevents.CORRELATED, said.correlated),
@@ -108,7 +110,11 @@ def _publish(settings: Settings, shard: Shard, said: Outputs) -> None:
     ):
         for key, revision, value in documents:
             headers = cloudevents.headers(event, key, revision, value, prefix=settings.prefix)
-            shard.emit(topic, key.encode(), value, headers=headers)
+            try:
+                shard.emit(topic, key.encode(), value, headers=headers)
+            except RecordTooLargeError as error:
+                read = batch.records[-1].timestamp if batch.records else 0
+                _bury(settings, shard, batch, key.encode(), None, Reason.TOO_LARGE, read, str(error))
 
 
 def _tell(settings: Settings, partitions: int, shard: Shard, said: Outputs) -> None:
@@ -122,22 +128,30 @@ def _tell(settings: Settings, partitions: int, shard: Shard, said: Outputs) -> N
 
 
 def _bury(
-    settings: Settings, shard: Shard, batch: Batch, name: Name, facts: list[tuple[Fact, Sighting]], why: str
+    settings: Settings,
+    shard: Shard,
+    batch: Batch,
+    key: bytes,
+    value: bytes | None,
+    reason: Reason,
+    seen: int,
+    why: str,
 ) -> None:
-    """A fragment on which the core failed (rule 23): kept for repair, in the same transaction, and paged for."""
+    """What must not stop the partition, in the same transaction: a fragment on which the core failed (rule 23), kept
+    for repair and paged for; or that there is a document which no topic takes. Its row keeps all that it says.
+    """
     letter = dead_letter.DeadLetter(
         topic=settings.topics.facts,
         partition=shard.partition,
         offset=batch.first,
-        timestamp=max((sighting.seen for _, sighting in facts), default=0),
-        reason=Reason.INTERNAL_ERROR,
+        timestamp=seen,
+        reason=reason,
         stage=f"correlate: {why[:200]}",
         version=release(),
     )
-    value = facts_record.pack(FactsRecord([(name, facts)]))
-    shard.emit(settings.topics.dead_letters, name, value, headers=dead_letter.headers(letter))
+    shard.emit(settings.topics.dead_letters, key, value, headers=dead_letter.headers(letter))
     judge: Judge = shard.local
-    judge.tally.add(("dead_letters", Reason.INTERNAL_ERROR))
+    judge.tally.add(("dead_letters", reason))
 
 
 def _log_conditions(judge: Judge) -> None:

@@ -28,7 +28,7 @@ from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
 from service.tally import Tally
-from service.watermarks import Entry, Hole, Watermark
+from service.watermarks import Entry, Hole, Watermark, parts
 from topologies.app import build_app, input_topic
 from topologies.engine.app import App
 from topologies.engine.batch import Batch
@@ -45,7 +45,7 @@ log = logging.getLogger("mailgap.ingest")
 EVERY: Final = 0.3
 """Seconds between two statements: what a gap's announcement may be late by."""
 HEADERS: Final = 1 << 16
-"""Bytes kept free in a dead letter for key and headers."""
+"""Bytes kept free in a dead letter for our own headers."""
 DELAY_MEMORY: Final = 15 * MINUTE
 
 
@@ -206,21 +206,27 @@ class Ingest:
         return [Record(topic, None, value, partition) for partition, value in harvest.records()]
 
     def _dead(self, dead: Dead) -> Record:
+        """The record as it came; where it is more than Kafka takes, the headers say where it still stands."""
         record: Any = dead.record
+        key, value, theirs = record.key, record.value, list(record.headers)
+        room = LARGEST_DEAD_LETTER - HEADERS
+        around = len(key or b"") + sum(len(name.encode()) + len(held or b"") + 16 for name, held in theirs)
+        whole = around + len(value or b"") <= room
+        if not whole:
+            value = None
+        if around > room:
+            key, theirs = None, []
         letter = dead_letter.DeadLetter(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             timestamp=record.timestamp,
             reason=dead.why.reason,
-            stage="ingest",
+            stage="ingest" if whole else "ingest: the record is larger than a letter may be",
             version=release(),
         )
-        headers = [*record.headers, *dead_letter.headers(letter)]
-        value = record.value
-        if value is not None and len(value) > LARGEST_DEAD_LETTER - HEADERS:
-            value = None  # more than Kafka takes; the headers say where the record itself still stands
-        return Record(self.settings.topics.dead_letters, record.key, value, headers=headers)
+        headers = [*theirs, *dead_letter.headers(letter)]
+        return Record(self.settings.topics.dead_letters, key, value, headers=headers)
 
     async def state_watermarks(self) -> None:
         """Says, again and again, how far our partitions have spoken."""
@@ -245,9 +251,10 @@ class Ingest:
             if not entries or generation != self.app.consumer_generation_id:
                 return
             news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
-            value = facts_record.pack(FactsRecord([], Watermark(tuple(entries), news, tuple(self.holes))))
+            statement = Watermark(tuple(entries), news, tuple(self.holes))
+            values = [facts_record.pack(FactsRecord([], part)) for part in parts(statement)]
             topic = self.settings.topics.facts
-            await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions)])
+            await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions) for value in values])
             self.holes.clear()
         for tp, (at, _) in ends.items():
             self.app.consumer.ack_range(tp, self._safe(tp, at), generation)

@@ -93,7 +93,8 @@ def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions
         session_timeout=settings.session_timeout,
         heartbeat=settings.session_timeout / 5,
         commit_interval=settings.commit_interval,
-        max_record_bytes=kafka.LARGEST_DEAD_LETTER,
+        max_record_bytes=kafka.LARGEST_RECORD,
+        record_limits={settings.topics.dead_letters: kafka.LARGEST_DEAD_LETTER},
     )
     make: Mapping[str, Callable[[], App]] = {
         "ingest": lambda: ingest_app(settings, engine, policy, hide),

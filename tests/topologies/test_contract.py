@@ -27,6 +27,7 @@ from faust.transport import consumer as faust_consumer
 from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.stores import StoreT
 from faust.types.tuples import ConsumerMessage, Message
 from mode.threads import ServiceThread, WorkerThread
 from mode.utils.futures import maybe_set_exception
@@ -86,6 +87,10 @@ class TestFaustApp:
         assert isinstance(app.boot_strategy, BootStrategy)
         assert not list(app.boot_strategy.kafka_producer())
         assert not list(app.boot_strategy.web_server())
+
+    def test_app_boot_switches_are_class_attributes(self):
+        assert BootStrategy.enable_kafka_producer is None
+        assert BootStrategy.enable_web is None
 
     def test_app_new_transport_makes_our_consumer(self, app):
         assert app.transport.Consumer is Consumer
@@ -184,6 +189,9 @@ class TestFaustConsumer:
         assert "_paused_partitions" in source(faust_consumer.Consumer._set_active_tps)
         assert "changelog_topics" in source(faust_consumer.Consumer._is_changelog_tp)
 
+    def test_consumer_get_active_partitions_are_the_assigned_ones_less_the_paused(self):
+        assert "_set_active_tps(self.assignment())" in source(faust_consumer.Consumer._get_active_partitions)
+
     @pytest.mark.parametrize("name", ["earliest_offsets", "highwaters", "seek_wait", "assignment"])
     def test_consumer_offset_methods(self, name):
         assert hasattr(driver.Consumer, name)
@@ -250,6 +258,9 @@ class TestFaustThread:
         assert inspect.iscoroutinefunction(ConsumerThread.call_thread)
         assert parameters(ConsumerThread.call_thread)[:2] == ["self", "fun"]
 
+    def test_thread_ensure_consumer_gives_the_client_or_raises(self):
+        assert in_order(source(ConsumerThread._ensure_consumer), "raise ConsumerNotStarted", "return self._consumer")
+
     def test_thread_worker_runs_start_thread(self):
         assert ServiceThread.Worker is WorkerThread
         assert "self.service._start_thread()" in source(WorkerThread.run)
@@ -281,6 +292,14 @@ class TestFaustTables:
         assert "self.data.on_rebalance(" in source(Collection.on_rebalance)
         assert "self.data.on_recovery_completed(" in source(Collection.on_recovery_completed)
         assert "self.data.persisted_offset(tp)" in source(Collection.persisted_offset)
+
+    def test_table_on_start_declares_a_topic_where_ours_must_not(self):
+        assert in_order(source(Collection.on_start), "add_runtime_dependency(self.data)", "maybe_declare()")
+        assert "await self.on_start()" in source(mode.Service._actually_start)
+
+    @pytest.mark.parametrize("name", ["apply_changelog_batch", "reset_state", "backup_partition", "restore_backup"])
+    def test_store_methods_that_must_do_nothing_are_still_those_of_the_interface(self, name):
+        assert callable(getattr(Store, name, None) or getattr(StoreT, name))
 
     def test_table_manager_stop_stops_the_tables(self):
         assert "await table.stop()" in source(TableManager.on_stop)

@@ -57,6 +57,9 @@ class TestAiokafkaConsumer:
     def test_fetcher_resets_a_position_that_is_gone_to_the_strategy(self):
         assert in_order(source(Fetcher._proc_fetch_request), "OffsetOutOfRangeError", "tp_state.await_reset")
 
+    def test_fetcher_subscriptions_is_the_subscription_state(self):
+        assert "self._subscriptions = subscriptions" in source(Fetcher.__init__)
+
     def test_subscription_fetch_context(self):
         assert hasattr(SubscriptionState, "fetch_context")
 

@@ -35,11 +35,11 @@ class Record(NamedTuple):
 def check_size(record: Record, limit: int) -> None:
     """Refuse a record that the broker would refuse, while whoever made it can still do something else with it."""
     size = _OVERHEAD + len(record.key or b"") + len(record.value or b"")
-    size += sum(len(name) + len(value) for name, value in record.headers)
+    size += sum(len(name) + len(value or b"") for name, value in record.headers)  # Kafka allows None
     if size > limit:
         raise RecordTooLargeError(
             f"A record of {size} bytes for {record.topic} (key {(record.key or b'')[:80]!r}) "
-            f"is larger than max_record_bytes, {limit}"
+            f"is larger than its limit, {limit}"
         )
 
 
@@ -118,7 +118,7 @@ class Sender:
         """
         records = list(records)
         for record in records:
-            check_size(record, self._settings.max_record_bytes)
+            check_size(record, self._settings.limit(record.topic))
         if records:
             async with bounded(self._settings.io_timeout, f"Kafka did not take {len(records)} records"):
                 await write(await self._connected(), records)

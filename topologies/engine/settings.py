@@ -48,8 +48,14 @@ class EngineSettings:
     compression: str | None = "zstd"
     max_record_bytes: int = 1_000_000
     """A record beyond it is refused where it arises. The broker's own limit is 1,048,588 by default."""
+    record_limits: Mapping[str, int] = field(default_factory=dict)
+    """The same for single topics that take less or more."""
     watchdog_after: float = 300.0
     """Records wait and no position moves for so long: the process ends. 0 turns it off."""
+
+    def limit(self, topic: str) -> int:
+        """The largest record for a topic."""
+        return self.record_limits.get(topic, self.max_record_bytes)
 
     def clients(self) -> dict[str, Any]:
         """What every aiokafka client is made with."""

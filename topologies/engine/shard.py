@@ -49,7 +49,7 @@ class Shard:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a row. Raises RecordTooLargeError, and changes nothing, where the changelog could not hold it."""
-        check_size(Record(self._changelog, key, value), self._settings.max_record_bytes)
+        check_size(Record(self._changelog, key, value), self._settings.limit(self._changelog))
         self.rows[key] = value
         self._dirty[key] = value
 
@@ -72,7 +72,7 @@ class Shard:
         Raises RecordTooLargeError, and changes nothing, where the broker would refuse it.
         """
         record = Record(topic, key, value, partition, headers)
-        check_size(record, self._settings.max_record_bytes)
+        check_size(record, self._settings.limit(topic))
         self._outputs.append(record)
 
     # What the engine does.
