@@ -36,7 +36,7 @@ BAD = (
     ("ses", "missing_message_id", EVENT % b""),
     ("ses", "missing_message_id", EVENT % b'"messageId": "", '),
     ("ses", "not_an_ses_event", b'{"hello": "world"}'),
-    ("ses", "bad_field", b'{"eventType": "Send", "mail": "none"}'),
+    ("ses", "missing_message_id", b'{"eventType": "Send", "mail": "none"}'),
     ("ses", "too_large", b'{"eventType": "Send", "mail": {"messageId": "' + b"y" * BIG + b'"}}'),
 )
 IGNORED = (
