@@ -322,7 +322,8 @@ def _said(fact: Fact) -> str:
         case Closed():
             text = fact.how
         case Queued():
-            text = f"from <{fact.sender}>, {fact.recipient_count} recipient{'' if fact.recipient_count == 1 else 's'}"
+            count = fact.recipient_count  # 0: Exim does not say
+            text = f"from <{fact.sender}>" + (f", {count} recipient{'' if count == 1 else 's'}" if count else "")
         case _:
             text = _words(_detail(fact))
     return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"

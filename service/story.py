@@ -227,7 +227,7 @@ _NOTICE: Final = Judgement(
 
 
 def _elsewhere(relays: Sequence[str]) -> Judgement:
-    if all("." not in relay and ":" not in relay for relay in relays):  # `local`, `virtual`, `dovecot`
+    if not any("." in relay or ":" in relay or "smtp" in relay for relay in relays):  # `local`, `virtual`, `appendfile`
         return Judgement(
             (),
             "elsewhere",

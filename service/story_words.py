@@ -21,7 +21,7 @@ HAPPENED: Final = {
     "deferred": "an attempt failed, and will be repeated",
     "refused": "it failed for good: no id from SES",
     "unconfirmed": "SES took it, and its reply held no id",
-    "elsewhere": "handed to another server, not to SES",
+    "elsewhere": "delivered elsewhere, not by SES",
     "closed": "is done with it",
     "found_by_message_id": "SES's events carry the same Message-ID: this is its id",
     "not_found_by_message_id": "no event of SES's carries its Message-ID",

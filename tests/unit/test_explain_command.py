@@ -100,7 +100,7 @@ def test_the_next_hop_is_no_mail_that_bears_the_same_queue_id_and_another_messag
     log.mail("CCCC000003", "another@app.shop.example", "bob@mail.example", SES_ID)
     said = explain(log, "AAAA000001")
     assert "bob@mail.example" not in said
-    assert in_order(said, "handed to another server", "10.0.0.9, queued as CCCC000003", "give that log as well")
+    assert in_order(said, "delivered elsewhere, not by SES", "10.0.0.9, queued as CCCC000003", "give that log as well")
 
 
 def test_a_queue_id_that_was_used_again_leads_to_both_mails_the_newer_first(log):

@@ -141,3 +141,19 @@ def simulated(tmp_path_factory):
     )
     assert scanned.exit_code == 0, scanned.stderr
     return [msgspec.json.decode(line, type=Correlated) for line in scanned.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("relay", "words"),
+    [
+        ("local", "delivered the mail on its own host"),
+        ("appendfile", "delivered the mail on its own host"),
+        ("remote_smtp", "another server than SES"),
+        ("mx9.shop.example, queued as 4A1B", "another server than SES"),
+        ("127.0.0.1", "another server than SES"),
+    ],
+)
+def test_what_was_delivered_elsewhere_is_followed_where_it_went(relay, words):
+    (verdict,) = tell(record("mx1/A@1", queue_ids=["mx1/A"], trail=[step("elsewhere", said=relay)])).verdicts
+    assert words in verdict.explanation
+    assert relay.split(",")[0] in verdict.next_step
