@@ -16,6 +16,7 @@ RUN python -m venv /opt/build \
 COPY pyproject.toml README.md LICENSE ./
 COPY service/ service/
 COPY topologies/ topologies/
+COPY deploy/runbooks/ deploy/runbooks/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/mailgap/bin/python install --no-deps /dist/mailgap-*.whl
 

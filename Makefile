@@ -21,7 +21,7 @@ TRACE ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all bench bench-trace lint format kafka postfix mtas prometheus postgres requirements clean
+.PHONY: help demo test test-all bench bench-trace lint format kafka postfix mtas prometheus postgres chromium requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubunt
 
 postgres: ## unpack PostgreSQL for the tests of the trail store (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-postgres
+
+chromium: ## install Chromium for the tests of the trace page (Debian or Ubuntu, root)
+	@.ci/install-chromium
 
 requirements: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest versions)
 	PYTHON=$(BIN)/python requirements/compile.sh $(if $(UPGRADE),--upgrade)

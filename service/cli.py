@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from service.commands import dead_letters, demo, doctor, explain, notify, scan, simulate, topics, verify, worker
+from service.commands import dead_letters, demo, doctor, explain, notify, scan, simulate, topics, trace, verify, worker
 from service.commands.common import Failure
 from service.metrics import release
 
@@ -23,6 +23,7 @@ COMMANDS = (
     scan.scan,
     explain.explain,
     worker.worker,
+    trace.trace,
     notify.notify,
     topics.topics,
     doctor.doctor,

@@ -276,6 +276,23 @@ NOTIFY_LEADS: Final = _gauge(
     "1 where this process of `mailgap notify` is the one that speaks.",
     "Of several one speaks; their sum is 1, but for a failover.",
 )
+TRACE_WRITTEN: Final = _counter(
+    "mailgap_trace_mails_written_total", "Mails that the trail store took, new or changed.", "Whether it follows."
+)
+TRACE_UNREADABLE: Final = _counter(
+    "mailgap_trace_unreadable_total",
+    "Records of our own topics that the trace page could not read, and left out.",
+    "A worker of a release that this one does not understand.",
+)
+TRACE_LAG: Final = _gauge(
+    "mailgap_trace_lag_records",
+    "Records of the correlated and gaps topics that the trail store has not read yet.",
+    "A page that does not know the latest.",
+)
+TRACE_MAILS: Final = _gauge("mailgap_trace_store_mails", "Mails in the trail store.", "Whether retention is at work.")
+TRACE_BYTES: Final = _gauge(
+    "mailgap_trace_store_bytes", "What the trail store takes on disk.", "A disk that fills; days of retention to spare."
+)
 CANARY_ARRIVED: Final = _gauge(
     "mailgap_canary_arrived_timestamp_seconds",
     "When the newest canary mail that was delivered had been sent.",

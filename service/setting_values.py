@@ -5,8 +5,10 @@ Each reader raises `SettingsError` with one sentence that names the place, the v
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from service.notifications.board import MAIL_ID
 from service.policy import PolicyError, duration
@@ -76,6 +78,47 @@ def names(value: object, where: str) -> tuple[str, ...]:
     if not names and items:
         raise SettingsError(f"{where}: {value!r} names no topic; give one, or leave it out")
     return tuple(dict.fromkeys(topic(name, where) for name in names))
+
+
+def words(value: object, where: str) -> tuple[str, ...]:
+    """Words, from a list or a text with commas."""
+    items = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(dict.fromkeys(text(item, where).strip() for item in items))
+
+
+def files(value: object, where: str) -> tuple[str, ...]:
+    """Paths, from a list, or one."""
+    items = value if isinstance(value, list | tuple) else (value,)
+    return tuple(dict.fromkeys(text(item, where) for item in items))
+
+
+def networks(value: object, where: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Addresses and networks, from a list or a text with commas."""
+    found = []
+    for word in words(value, where):
+        try:
+            found.append(ipaddress.ip_network(word))
+        except ValueError as error:
+            raise SettingsError(f"{where}: {word!r} is no address or network; give one like 10.1.0.0/16") from error
+    return tuple(found)
+
+
+def store(value: object, where: str) -> str:
+    """A path, or the address of a PostgreSQL. A password in it would stand in lists of processes and settings."""
+    address = text(value, where)
+    if "://" not in address:
+        return address
+    if not address.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            f"{where}: {address.partition(':')[0]!r} is no store; give a file, or postgresql://user@host/db"
+        )
+    try:
+        has_password = urlsplit(address).password is not None
+    except ValueError as error:
+        raise SettingsError(f"{where}: the address cannot be read: {error}; give postgresql://user@host/db") from error
+    if has_password:
+        raise SettingsError(f"{where}: the address holds a password; give it in PGPASSWORD, PGPASSFILE or ~/.pgpass")
+    return address
 
 
 def count(most: int) -> Callable[[object, str], int]:

@@ -23,17 +23,22 @@ from service.setting_values import (
     base_url,
     bind,
     count,
+    files,
     names,
+    networks,
     percent,
     prefix,
     seconds,
     servers,
+    store,
     text,
     trace_url,
+    words,
 )
 from service.yaml_files import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
+    import ipaddress
     from collections.abc import Callable, Mapping
 
 __all__ = ["TABLE", "Setting", "Settings", "SettingsError", "Topics", "load", "origins", "read_policy", "read_zone"]
@@ -86,6 +91,18 @@ TABLE: Final = (
     Setting("runbooks", "--runbooks", None, base_url, "What links to runbooks begin with; else they are paths."),
     Setting("sinks_file", "--sinks", None, text, "YAML file with who is notified."),
     Setting("trace_url", "--trace-url", None, trace_url, "A mail's trace page, as URL with {mail_id} in it."),
+    Setting("former_key_files", "--former-key-file", (), files, "Former keys: look-ups find what they have hidden."),
+    Setting(
+        "trace_store",
+        "--trace-store",
+        "mailgap-trail.db",
+        store,
+        "Where mails are kept: a file, or a postgresql:// address.",
+    ),
+    Setting("trace_retention", "--trace-retention", "30d", seconds("1h", "3650d"), "How long mails are kept."),
+    Setting("trace_tokens_file", "--trace-tokens-file", None, text, "Lines of role (reader, unmask), name and token."),
+    Setting("trace_proxies", "--trace-proxy", (), networks, "Addresses of proxies that sign people in, as 10.0.0.0/8."),
+    Setting("trace_unmask_groups", "--trace-unmask-group", (), words, "Their groups that may see raw addresses."),
     Setting("timezone", "--timezone", None, text, "Zone of log stamps that carry none, like Europe/Vienna."),
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag."""
@@ -113,6 +130,12 @@ class Settings:
     runbooks: str | None
     sinks_file: str | None
     trace_url: str | None
+    former_key_files: tuple[str, ...]
+    trace_store: str
+    trace_retention: float
+    trace_tokens_file: str | None
+    trace_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    trace_unmask_groups: tuple[str, ...]
     timezone: str | None
 
     @property
@@ -140,6 +163,11 @@ class Settings:
             return None
         key = _key(self.pseudonym_key_file, os.environ if environ is None else environ)
         return Pseudonyms(key, key_id_of(key))
+
+    def former_pseudonyms(self) -> list[Pseudonyms]:
+        """What the former keys have hidden: for look-ups only. Raises `SettingsError`."""
+        keys = [_key(path, {}) for path in self.former_key_files]
+        return [Pseudonyms(key, key_id_of(key)) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ _OF_THE_HANDOFF: Final = frozenset({"submitted", "accepted", "deferred", "refuse
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One thing that happened: `text` is what it means, `said` the words of whoever said it."""
+    """One thing that happened: `fact` is its kind, `text` what it means, `said` the words of whoever said it."""
 
     at: str
+    fact: str
     source: str
     host: str
     text: str
@@ -119,6 +120,7 @@ def _steps(documents: Sequence[Correlated]) -> list[Step]:
 def _step(document: Correlated, entry: TrailEntry) -> Step:
     return Step(
         at=entry.at,
+        fact=entry.fact,
         source=entry.source.value,
         host=_host(document, entry),
         text=happened(entry) + (", after the mail's record was closed" if document.partial else ""),

@@ -12,7 +12,7 @@ from service.settings import TABLE, Settings, SettingsError, load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-SEVERAL = frozenset({"smtp_topics", "ses_topics"})
+SEVERAL = frozenset({"smtp_topics", "ses_topics", "former_key_files", "trace_proxies", "trace_unmask_groups"})
 
 
 class Failure(click.ClickException):

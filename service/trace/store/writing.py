@@ -6,6 +6,7 @@ crash at any moment is a batch that is read again.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -71,10 +72,11 @@ class Writer:
 
     def __init__(self, database: Database, packing: Packing) -> None:
         self._database, self._packing = database, packing
+        self._turn = threading.Lock()  # batches and sweeps come from threads of their own
 
     def write(self, batch: Batch) -> int:
         """Keeps a batch; how many mails it changed."""
-        with self._database.transaction():
+        with self._turn, self._database.transaction():
             changed = self._mails(_latest(batch.entries))
             self._late([entry for entry in batch.entries if entry.late])
             self._remove(batch.removed)
@@ -152,14 +154,14 @@ class Writer:
         removed = 0
         while gone := self._sweep_some(before):
             removed += gone
-        with self._database.transaction():
+        with self._turn, self._database.transaction():
             self._database.write("DELETE FROM late WHERE at < ?", (before,))
             self._database.write("DELETE FROM tallies WHERE hour < ?", (before - before % HOUR,))
             self._database.drop_segments(before)
         return removed
 
     def _sweep_some(self, before: Instant) -> int:
-        with self._database.transaction():
+        with self._turn, self._database.transaction():
             old = self._database.write(
                 "SELECT id, mail_id FROM mails WHERE at < ? ORDER BY at, id LIMIT ?", (before, _SWEPT)
             )

@@ -1,0 +1,163 @@
+"""Runs the page: listener, follower and sweep in one process, which ends as a whole when one of them does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from service.logs import fields, log
+from service.metrics import TRACE_BYTES, TRACE_LAG, TRACE_MAILS
+from service.settings import SettingsError
+from service.trace.access import Access, AccessError, Visitor, is_loopback, read_tokens
+from service.trace.following import Follower
+from service.trace.web.app import build
+from service.trace.web.site import Site
+from service.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.applications import Starlette
+
+    from service.policy import Policy
+    from service.privacy import Pseudonyms
+    from service.settings import Settings
+    from service.trace.store.store import Store
+
+SWEEP_EVERY: Final = 3600.0
+MOST_CONNECTIONS: Final = 256
+
+
+def access(settings: Settings) -> Access:
+    """Who may read. Raises `SettingsError` for a file of tokens that is none, and for a door that is open to all."""
+    host = settings.http_bind[0]
+    tokens = _tokens(settings.trace_tokens_file)
+    if not is_loopback(host) and not tokens and not settings.trace_proxies:
+        raise SettingsError(
+            f"--http-bind {host} is open to others: say who may read, with --trace-tokens-file or --trace-proxy, or"
+            " listen on 127.0.0.1"
+        )
+    return Access(
+        tokens=tokens,
+        proxies=settings.trace_proxies,
+        unmask_groups=frozenset(settings.trace_unmask_groups),
+        open=is_loopback(host),
+        secret=secrets.token_bytes(32),
+    )
+
+
+def _tokens(path: str | None) -> dict[str, Visitor]:
+    if path is None:
+        return {}
+    try:
+        return read_tokens(Path(path).read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the tokens cannot be read: {error}") from error
+    except AccessError as error:
+        raise SettingsError(str(error)) from error
+
+
+def listen(bind: tuple[str, int]) -> socket.socket:
+    """The socket. Raises `OSError` with the way out."""
+    family = socket.AF_INET6 if ":" in bind[0] else socket.AF_INET
+    try:
+        return socket.create_server(bind, family=family, backlog=MOST_CONNECTIONS)
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise OSError(f"cannot listen on {bind[0]}:{bind[1]}, {why}: give another address with --http-bind") from error
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again once it has stopped, though the page ended well."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def leave(self) -> None:
+        self.should_exit = True
+
+
+class Service:
+    """One page, ready to run."""
+
+    def __init__(
+        self, settings: Settings, store: Store, access: Access, keys: list[Pseudonyms], policy: Policy, *, follow: bool
+    ) -> None:
+        self._settings, self._store = settings, store
+        marks = Watermarks(configured=())
+        self._follower = Follower(settings, store, marks) if follow else None
+        site = Site(
+            store=store,
+            now=lambda: int(time.time() * 1000),
+            access=access,
+            keys=keys,
+            policy=policy,
+            runbooks=settings.runbooks,
+            marks=marks,
+            waiting=self._waiting,
+        )
+        self.app: Starlette = build(site, well=self._wrong, before_scrape=self._scraped)
+
+    async def run(self, listener: socket.socket) -> None:
+        """Until SIGTERM, Ctrl-C or the end of one part, whose error is raised."""
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who is believed is decided in `access`
+            limit_concurrency=MOST_CONNECTIONS,
+            h11_max_incomplete_event_size=64 * 1024,
+            timeout_graceful_shutdown=5,
+            lifespan="off",
+            ws="none",
+        )
+        server = _Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.leave)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        parts = []
+        if self._follower is not None:  # what nothing is added to is not swept either
+            parts = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._sweep())]
+        log.info("started", extra=fields("started", http="{}:{}".format(*listener.getsockname()[:2])))
+        await asyncio.wait([serving, *parts], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        ended = [part for part in parts if part.done()]
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        await serving
+        for part in ended:
+            part.result()
+
+    async def _sweep(self) -> None:
+        while True:
+            before = int((time.time() - self._settings.trace_retention) * 1000)
+            removed = await asyncio.to_thread(self._store.sweep, before)
+            if removed:
+                log.info("swept", extra=fields("swept", mails=removed))
+            await asyncio.sleep(SWEEP_EVERY)
+
+    def _waiting(self) -> int | None:
+        return None if self._follower is None else self._follower.waiting()
+
+    def _wrong(self) -> dict[str, str]:
+        if self._follower is not None and self._follower.waiting() is None:
+            return {"following": "has not read the topics yet"}
+        return {}
+
+    def _scraped(self) -> None:
+        size = self._store.size()
+        TRACE_MAILS.set(size.mails)
+        TRACE_BYTES.set(size.bytes)
+        TRACE_LAG.set(self._waiting() or 0)
