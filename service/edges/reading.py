@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from service.settings import Settings
+
+PATIENCE: Final = 30.0
+"""Seconds for which Kafka may give nothing of what it has."""
 
 
 @asynccontextmanager
@@ -42,10 +46,25 @@ async def reader(settings: Settings, topic: str, **options: Any) -> AsyncIterato
 
 
 async def records(consumer: AIOKafkaConsumer) -> AsyncIterator[Any]:
-    """Every record up to where the partitions end now; those of one partition in order."""
+    """Every record up to where the partitions end now; those of one partition in order.
+
+    Raises `KafkaUnusableError` where Kafka gives nothing for `PATIENCE`, as when it has gone away.
+    """
     partitions = consumer.assignment()
     ends = await consumer.end_offsets(partitions)
-    while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+    clock = asyncio.get_running_loop().time
+    before: dict[TopicPartition, int] = {}
+    moved = clock()
+    while True:
+        now = {tp: await consumer.position(tp) for tp in partitions}
+        if all(at >= ends[tp] for tp, at in now.items()):
+            return
+        if now != before:
+            before, moved = now, clock()
+        elif clock() - moved > PATIENCE:
+            raise topics.KafkaUnusableError(
+                f"Kafka has given nothing for {PATIENCE:g} s: look at the brokers, try again"
+            )
         for batch in (await consumer.getmany(timeout_ms=500)).values():
             for record in batch:
                 yield record
