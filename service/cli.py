@@ -15,7 +15,20 @@ from typing import Any, Final
 
 import click
 
-from service.commands import dead_letters, demo, doctor, explain, notify, scan, simulate, topics, trace, verify, worker
+from service.commands import (
+    bridge,
+    dead_letters,
+    demo,
+    doctor,
+    explain,
+    notify,
+    scan,
+    simulate,
+    topics,
+    trace,
+    verify,
+    worker,
+)
 from service.commands.common import Failure
 from service.metrics import release
 
@@ -25,6 +38,7 @@ COMMANDS = (
     worker.worker,
     trace.trace,
     notify.notify,
+    bridge.bridge,
     topics.topics,
     doctor.doctor,
     dead_letters.dead_letters,

@@ -42,6 +42,23 @@ class Reason(StrEnum):
     BAD_FIELD = "bad_field"
     UNPARSABLE_MAIL_LINE = "unparsable_mail_line"
     INTERNAL_ERROR = "internal_error"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    BAD_CERTIFICATE = "bad_certificate"
+    TOO_OLD = "too_old"
+    FOREIGN_ACCOUNT = "foreign_account"
+    FOREIGN_TOPIC = "foreign_topic"
+    FOREIGN_BUCKET = "foreign_bucket"
+    UNREADABLE_OBJECT = "unreadable_object"
+
+
+REFUSALS: Final = frozenset(
+    {
+        *(Reason.UNSIGNED, Reason.BAD_SIGNATURE, Reason.BAD_CERTIFICATE, Reason.TOO_OLD),
+        *(Reason.FOREIGN_ACCOUNT, Reason.FOREIGN_TOPIC, Reason.FOREIGN_BUCKET, Reason.UNREADABLE_OBJECT),
+    }
+)
+"""What a bridge refuses for what it may be. Sent to Kafka from the dead letters it would get by the check."""
 
 
 class Cause(StrEnum):

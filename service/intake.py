@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from service import facts_record
 from service.assembler import Assembler, Held, Input, Joined
 from service.carriers import carriers
+from service.contract.bridged import oldest_age
 from service.facts import (
     HOUR,
     Accepted,
@@ -196,7 +197,9 @@ class Intake:
             parsed.facts.extend(carriers(parsed.facts, seen))
         facts = self._hidden(parsed.facts)
         sighting = Sighting(seen, f"{record.topic}/{record.partition}/{record.offset}")
-        harvest.delay = max(harvest.delay, _delay(facts, seen))
+        # A bridge says how far behind its queue is: what still waits there is older than what has come.
+        backlog = oldest_age(getattr(record, "headers", ()))
+        harvest.delay = max(harvest.delay, _delay(facts, seen), backlog)
         self.listener.hear(facts, sighting)
         for name, fact in facts:
             self._keep(harvest, name, fact, sighting)

@@ -250,6 +250,28 @@ CATALOGUE.append(
     Metric("mailgap_build_info", "gauge", ("version",), "1, with the release that runs.", "Which workers are there.")
 )
 
+BRIDGE_RECEIVED: Final = _counter(
+    "mailgap_bridge_received_total", "Records received from the queue.", "Whether events come at all.", "queue"
+)
+BRIDGE_FORWARDED: Final = _counter(
+    "mailgap_bridge_forwarded_total", "Records that Kafka has acknowledged.", "Whether they get on to Kafka.", "queue"
+)
+BRIDGE_DELETED: Final = _counter(
+    "mailgap_bridge_deleted_total", "Records deleted from the queue.", "Those that are not come again.", "queue"
+)
+BRIDGE_DEAD_LETTERS: Final = _counter(
+    "mailgap_bridge_dead_letters_total", "Records refused, by reason.", "Forged or spoilt ones.", "queue", "reason"
+)
+BRIDGE_ERRORS: Final = _counter(
+    "mailgap_bridge_errors_total", "Failed calls (sqs, s3, certificate, kafka).", "What it waits for.", "queue", "call"
+)
+BRIDGE_IN_FLIGHT: Final = _gauge(
+    "mailgap_bridge_in_flight", "Records that are in work.", "Kafka that is slow, or a long object.", "queue"
+)
+BRIDGE_OLDEST_AGE: Final = _gauge(
+    "mailgap_bridge_oldest_age_seconds", "Age of the queue's oldest record.", "Watermarks stay back by it.", "queue"
+)
+
 # -- what others feed ------------------------------------------------------------------------------------------------
 
 NOTIFICATIONS: Final = _counter(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from service.aws_values import MOST_POLLERS, MOST_RECEIVES, accounts, endpoint, topic_arns, truth
 from service.notifications.sinks import Sink, SinksError, parse_sinks
 from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
@@ -104,6 +105,22 @@ TABLE: Final = (
     Setting("trace_proxies", "--trace-proxy", (), networks, "Addresses of proxies that sign people in, as 10.0.0.0/8."),
     Setting("trace_unmask_groups", "--trace-unmask-group", (), words, "Their groups that may see raw addresses."),
     Setting("timezone", "--timezone", None, text, "Zone of log stamps that carry none, like Europe/Vienna."),
+    Setting("queues", "--queue", (), words, "SQS queues with SES's events, by name or URL."),
+    Setting("region", "--region", None, text, "AWS region, where the environment does not say it."),
+    Setting(
+        "endpoint_url", "--endpoint-url", None, endpoint, "Another address than AWS's: a stand-in, a VPC endpoint."
+    ),
+    Setting("pollers", "--pollers", "4", count(MOST_POLLERS), "Long polls at a time, a queue."),
+    Setting("wait", "--wait", "20s", seconds("1s", "20s"), "How long a poll waits for a record."),
+    Setting("visibility", "--visibility", "60s", seconds("1s", "12h"), "How long a record in work is hidden at once."),
+    Setting("receives", "--receives", "20", count(MOST_RECEIVES), "Receipts after which a failing record is given up."),
+    Setting("buckets", "--bucket", (), words, "S3 buckets whose notifications are followed; of no other."),
+    Setting("allowed_accounts", "--allowed-account", (), accounts, "AWS accounts whose events are taken; all if none."),
+    Setting("allowed_topics", "--allowed-topic", (), topic_arns, "ARNs of SNS topics that are taken; all if none."),
+    Setting("verify_sns", "--verify-sns", default=False, read=truth, help="Take only what SNS has signed."),
+    Setting("sns_certificates", "--sns-certificates", None, text, "Folder of certificates, instead of fetching them."),
+    Setting("sns_roots", "--sns-roots", None, text, "PEM file of the roots to trust, instead of the system's."),
+    Setting("sns_max_age", "--sns-max-age", "14d", seconds("1s", "30d"), "The oldest signed record that is taken."),
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag."""
 
@@ -137,6 +154,20 @@ class Settings:
     trace_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     trace_unmask_groups: tuple[str, ...]
     timezone: str | None
+    queues: tuple[str, ...]
+    region: str | None
+    endpoint_url: str | None
+    pollers: int
+    wait: float
+    visibility: float
+    receives: int
+    buckets: tuple[str, ...]
+    allowed_accounts: tuple[str, ...]
+    allowed_topics: tuple[str, ...]
+    verify_sns: bool
+    sns_certificates: str | None
+    sns_roots: str | None
+    sns_max_age: float
 
     @property
     def topics(self) -> Topics:

@@ -12,7 +12,12 @@ from service.settings import TABLE, Settings, SettingsError, load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-SEVERAL = frozenset({"smtp_topics", "ses_topics", "former_key_files", "trace_proxies", "trace_unmask_groups"})
+SEVERAL = frozenset(
+    {
+        *("smtp_topics", "ses_topics", "former_key_files", "trace_proxies", "trace_unmask_groups"),
+        *("queues", "buckets", "allowed_accounts", "allowed_topics"),
+    }
+)
 
 
 class Failure(click.ClickException):
@@ -64,6 +69,9 @@ def settings_options(*keys: str, but: Mapping[str, object] | None = None) -> Cal
     def decorate(function: _F) -> _F:
         for setting in reversed([setting for setting in TABLE if setting.key in keys or setting.key in own]):
             shown = f"{setting.help} [env: {setting.env}]"
+            if setting.default is False:
+                function = click.option(setting.flag, setting.key, is_flag=True, default=None, help=shown)(function)
+                continue
             default = own.get(setting.key, setting.default)
             if default not in (None, ()):
                 shown += f"  [default: {default}]"

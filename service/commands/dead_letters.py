@@ -93,7 +93,8 @@ def replay(
     sent, unsent = run_or_fail(edge.replay(settings, found))
     click.echo(f"{sent} records were sent again")
     for letter in unsent:
-        click.echo(f"{letter.position}: too large for a letter; the record stood at {letter.origin}", err=True)
+        why = "too large for a letter" if letter.value is None else f"refused by the bridge ({letter.about.reason})"
+        click.echo(f"{letter.position}: {why}; the record stood at {letter.origin}", err=True)
     if unsent:
         sys.exit(1)
 

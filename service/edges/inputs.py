@@ -83,12 +83,20 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         raise InputError(f"{shown(path)}: {error.strerror}") from error
     buffered = io.BufferedReader(raw, 1 << 20) if isinstance(raw, io.RawIOBase) else raw
     try:
-        yield _unpacked(buffered)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
-        raise InputError(f"{shown(path)}: cannot be read to its end: {error}") from error
+        with unpacked(buffered, shown(path)) as stream:
+            yield stream
     finally:
         if path != "-":
             buffered.close()
+
+
+@contextmanager
+def unpacked(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
+    """The plain bytes of a buffered stream, whatever it is packed with; `name` is for the error."""
+    try:
+        yield _unpacked(stream)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
+        raise InputError(f"{name}: cannot be read to its end: {error}") from error
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:
@@ -197,17 +205,25 @@ def _entries(stream: IO[bytes]) -> Iterator[Raw]:
 
 def documents(stream: IO[bytes]) -> Iterator[Raw]:
     """JSON documents: one a line, pretty-printed, concatenated, or the items of one array; other text line by line."""
-    open_ = _Open()
+    open_, number, begins = _Open(), 1, True
     empty: bytes | None = b""
-    for number, line in enumerate(_bounded_lines(stream), 1):
-        for raw in open_.feed(line, number):
+    while line := stream.readline(_PIECE):
+        if line.endswith(b"\\"):
+            line += stream.read(1)  # what it escapes is read with it
+        for raw in open_.feed(line, number, begins=begins):
             empty = None
             yield raw
         if empty is not None and not open_.depth and line.strip():
             empty += line[:_PEEKED] if len(empty) < _MARGIN else b""
+        begins = line.endswith(b"\n")
+        number += begins
     if empty and not open_.depth:
         yield Raw(empty, 1)  # brackets around nothing, or padding: the parser counts what it is
     yield from open_.rest()
+
+
+_PIECE: Final = 1 << 20
+"""Bytes of a line that are looked at together: Firehose writes whole objects, of 128 MB and more, as one line."""
 
 
 class _Open:
@@ -220,9 +236,9 @@ class _Open:
         self.indented = False
         self.start = 0
 
-    def feed(self, line: bytes, number: int) -> Iterator[Raw]:
-        """Takes one line and gives the documents that end on it."""
-        if self.depth and self._begins_anew(line):
+    def feed(self, line: bytes, number: int, *, begins: bool = True) -> Iterator[Raw]:
+        """Takes one line, or a piece of it (`begins`: the first), and gives the documents that end on it."""
+        if begins and self.depth and self._begins_anew(line):
             yield from self.rest()
         if not self.depth and _whole(line):
             yield Raw(line, number)
@@ -290,7 +306,7 @@ def _loads(line: bytes) -> bool:
 def _whole(line: bytes) -> bool:
     """The usual case: a line is a document. A line that only looks so is taken apart by the parser."""
     text = line.strip()
-    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}")
+    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}") and b"}{" not in text
 
 
 def _text(part: bytes, number: int) -> Iterator[Raw]:

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from service.contract import dead_letter
 from service.edges import topics
 from service.edges.reading import reader, records
+from service.facts import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -72,7 +73,8 @@ def _age(letter: Letter) -> tuple[int, int]:
 
 
 async def replay(settings: Settings, letters: Iterable[Letter]) -> tuple[int, list[Letter]]:
-    """Sends each to its own topic and partition, as it was; returns how many, and those whose record is lost.
+    """Sends each to its own topic and partition, as it was; returns how many, and those that were not sent: whose
+    record is lost, or was refused for what it may be.
 
     Raises `KafkaUnusableError` where a topic is gone.
     """
@@ -81,7 +83,7 @@ async def replay(settings: Settings, letters: Iterable[Letter]) -> tuple[int, li
     async with _producer(settings) as producer:
         for letter in letters:
             about = letter.about
-            if letter.value is None:
+            if letter.value is None or about.reason in REFUSALS:
                 unsent.append(letter)
                 continue
             if about.partition >= known.get(about.topic, 0):
@@ -92,7 +94,7 @@ async def replay(settings: Settings, letters: Iterable[Letter]) -> tuple[int, li
                 about.topic,
                 key=letter.key,
                 value=letter.value,
-                partition=about.partition,
+                partition=about.partition if about.partition >= 0 else None,
                 timestamp_ms=about.timestamp,
                 headers=[*(h for h in letter.headers if h[0] != ORIGIN), (ORIGIN, letter.origin.encode())],
             )

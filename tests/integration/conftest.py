@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.aws import Aws, serving
 from tests.integration.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """A stand-in for AWS, one for the run."""
+    with serving() as made:
+        yield made
 
 
 @pytest.fixture

@@ -84,9 +84,16 @@ def test_documents_however_strung_together(data):
 
 @pytest.mark.parametrize("between", [b"", b" ", b", "])
 def test_documents_of_one_line_are_taken_apart_by_the_parser_if_not_here(between):
-    (found,) = [documents_in(raw.data) for raw in documents(io.BytesIO(A + between + B + b"\n"))]
-    assert found.values == [json.loads(A), json.loads(B)]
-    assert not found.broken
+    found = [documents_in(raw.data) for raw in documents(io.BytesIO(A + between + B + b"\n"))]
+    assert [value for each in found for value in each.values] == [json.loads(A), json.loads(B)]
+    assert not any(each.broken for each in found)
+
+
+def test_an_object_of_firehose_s_is_one_long_line():
+    many = [json.dumps({"n": n, "text": "quoted \\" + "}{" * (n % 50)}).encode() for n in range(40_000)]
+    data = b"".join(many)
+    assert len(data) > 2 << 20, "longer than what is looked at together"
+    assert documents_of(data) == many
 
 
 def test_pretty_documents_with_the_line_they_begin_on():

@@ -1,0 +1,133 @@
+"""SQS -> Kafka against moto and a real Kafka: what comes through, what is refused, and that nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from service.contract import bridged, dead_letter
+from tests.integration.aws import ACCOUNT, bridge
+from tests.integration.world import Reader, eventually, mailgap
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+
+
+def event(number: int, kind: str = "Delivery", account: str = ACCOUNT) -> dict[str, Any]:
+    """An event of a mail of now, whose id is told by the number."""
+    now = int(time.time() * 1000)
+    at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now / 1000))
+    return {
+        "eventType": kind,
+        "mail": {
+            "timestamp": at, "messageId": ses_id(number), "source": "shop@app.example", "sendingAccountId": account,
+            "destination": ["ann@client.example"],
+        },
+        kind.lower(): {"timestamp": at, "recipients": ["ann@client.example"]},
+    }  # fmt: skip
+
+
+def ses_id(number: int) -> str:
+    return f"EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-{number:012d}-000000"
+
+
+def eventbridge(said: dict[str, Any]) -> dict[str, Any]:
+    return {"version": "0", "id": "1", "detail-type": "Email Delivered", "source": "aws.ses", "detail": said}
+
+
+def s3_says(bucket: str, key: str) -> dict[str, Any]:
+    what = {"bucket": {"name": bucket}, "object": {"key": key}}
+    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": what}]}
+
+
+async def _records(world: World, topic: str, number: int, otherwise: Any) -> list[Any]:
+    """At least so many of a topic."""
+    found: list[Any] = []
+    async with Reader(world.kafka, topic) as reader:
+
+        async def there() -> bool:
+            found.extend(await reader.news())
+            return len(found) >= number
+
+        await eventually(there, 60, lambda: (len(found), otherwise()))
+    return found
+
+
+@pytest.mark.kafka
+def test_whatever_carries_an_event_comes_to_kafka_and_the_rest_is_a_dead_letter(world, aws, prefix):
+    urls = [aws.queue(f"{prefix}-{number}") for number in range(2)]
+    sqs, sns, s3 = aws.client("sqs"), aws.client("sns"), aws.client("s3")
+    bucket = f"events-{prefix}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    lines = "\n".join(json.dumps(event(number)) for number in (10, 11)) + json.dumps(event(12))
+    s3.put_object(Bucket=bucket, Key="2026/11/a b+c.gz", Body=gzip.compress(lines.encode()))
+    wrapped = aws.subscribed(f"{prefix}-wrapped", f"{prefix}-0")
+    sns.publish(TopicArn=wrapped, Message=json.dumps(event(1)) + "\n", Subject="Amazon SES Email Event Notification")
+    sns.publish(TopicArn=aws.subscribed(f"{prefix}-raw", f"{prefix}-1", raw=True), Message=json.dumps(event(2)))
+    marked = {"team": {"StringValue": "crm", "DataType": "String"}}
+    sqs.send_message(QueueUrl=urls[0], MessageBody=json.dumps(eventbridge(event(3))), MessageAttributes=marked)
+    sqs.send_message(QueueUrl=urls[0], MessageBody=json.dumps(s3_says(bucket, "2026/11/a+b%2Bc.gz")))
+    sqs.send_message(QueueUrl=urls[1], MessageBody="Successfully validated SNS topic for Amazon SES event publishing.")
+    refused = {
+        "bad_json": "{not json",
+        "not_an_ses_event": json.dumps({"order": 7}),
+        "foreign_account": json.dumps(event(4, account="999999999999")),
+        "foreign_bucket": json.dumps(s3_says("of-another", "x")),
+        "unreadable_object": json.dumps(s3_says(bucket, "gone")),
+    }
+    for body in refused.values():
+        sqs.send_message(QueueUrl=urls[1], MessageBody=body)
+
+    queues = "--queue", urls[0], "--queue", f"{prefix}-1"
+    running = bridge(world, aws, *queues, "--bucket", bucket, "--allowed-account", ACCOUNT)
+    found = asyncio.run(_records(world, world.ses, 7, running.text))
+    letters = asyncio.run(_records(world, f"{world.prefix}-dead-letters", len(refused), running.text))
+
+    async def empty() -> bool:
+        return not any(map(aws.left, urls))
+
+    asyncio.run(eventually(empty, 30, running.text))
+    assert {record.key for record in found} == {ses_id(n).encode() for n in (1, 2, 3, 10, 11, 12)} | {None}
+    by_key = {record.key: record for record in found}
+    (third,) = (by_key[ses_id(3).encode()],)
+    assert json.loads(third.value)["detail"]["mail"]["messageId"] == ses_id(3)
+    headers = dict(third.headers)
+    assert headers[bridged.ATTRIBUTE + "team"] == b"crm"
+    assert headers[bridged.QUEUE] == f"{prefix}-0".encode()
+    assert headers[bridged.OLDEST_AGE].isdigit()
+    assert dict(by_key[ses_id(11).encode()].headers)[bridged.OBJECT] == f"s3://{bucket}/2026/11/a b+c.gz".encode()
+    assert {dead_letter.read(letter.headers).reason for letter in letters} == set(refused)
+    assert {letter.value.decode() for letter in letters} == set(refused.values())
+
+    metrics = {
+        name: running.metric(f"mailgap_bridge_{name}") for name in ("received_total", "deleted_total", "in_flight")
+    }
+    assert metrics == {"received_total": 10, "deleted_total": 10, "in_flight": 0}
+    assert running.metric("mailgap_bridge_dead_letters_total", reason="foreign_account") == 1
+    code, seconds = running.stopped()
+    assert (code, seconds < 10) == (0, True), running.text()
+
+    replayed = mailgap("dead-letters", "replay", "--all", *world.where())
+    assert replayed.stdout == b"2 records were sent again\n", "what was refused for what it may be is not sent"
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--queue", "not-there"), "queue not-there"),
+        (("--queue", "q", "--endpoint-url", "http://127.0.0.1:9"), "AWS does not answer"),
+        (("--queue", "q", "--verify-sns", "--sns-certificates", "/nowhere"), "there is no such folder"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_one_sentence(world, aws, arguments, said):
+    running = bridge(world, aws, *arguments)
+    assert running.ends(60) == 1
+    assert said in running.text()
+    assert "Traceback" not in running.text()
+    assert running.text().count("\n") == 1
