@@ -234,7 +234,7 @@ class Bridge:
         await self._duties.outlet.bury(value, record.received_at, [*headers, origin, *dead_letter.headers(letter)])
         BRIDGE_DEAD_LETTERS.labels(name, why.reason).inc()
         DEAD_LETTERS.labels(why.reason).inc()
-        said = fields("refused", queue=name, record=record.id, reason=why.reason.value)
+        said = fields("bridge_dead_letters", queue=name, record=record.id, reason=why.reason.value)
         log.warning("refused into the dead letters: %s", why.detail, extra=said)
 
     def _headers(self, desk: Desk, record: Record) -> Headers:
@@ -281,7 +281,7 @@ class Bridge:
     def _complain(self, desk: Desk, call: str, error: Exception) -> None:
         BRIDGE_ERRORS.labels(desk.queue.name, call).inc()
         if str(error) != desk.complaint:
-            log.warning("%s", error, extra=fields("error", queue=desk.queue.name, call=call))
+            log.warning("%s", error, extra=fields("bridge_errors", queue=desk.queue.name, call=call))
         desk.complaint = str(error)
 
     async def _pause(self, seconds: float) -> None:

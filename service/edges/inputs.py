@@ -240,7 +240,7 @@ class _Open:
         """Takes one line, or a piece of it (`begins`: the first), and gives the documents that end on it."""
         if begins and self.depth and self._begins_anew(line):
             yield from self.rest()
-        if not self.depth and _whole(line):
+        if not self.depth and _whole(line) and b"}{" not in line:
             yield Raw(line, number)
             return
         begin = at = 0
@@ -306,7 +306,7 @@ def _loads(line: bytes) -> bool:
 def _whole(line: bytes) -> bool:
     """The usual case: a line is a document. A line that only looks so is taken apart by the parser."""
     text = line.strip()
-    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}") and b"}{" not in text
+    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}")
 
 
 def _text(part: bytes, number: int) -> Iterator[Raw]:
