@@ -7,6 +7,7 @@ times. It prints; it asserts nothing, since a machine's speed is no property of 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import itertools
 import json
 import random
@@ -19,12 +20,20 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import aiohttp
+import uvicorn
 
 from service.contract.wire import timestamp
 from service.trace.entry import State, entry
+from service.trace.limits import Limiter
+from service.trace.serving import listen
 from service.trace.store.questions import Gaps, Mails
 from service.trace.store.store import Store, open_store
 from service.trace.store.writing import Batch
+from service.trace.web.app import build
+from service.trace.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +153,70 @@ def ask(store: Store, count: int, times: int) -> None:
     measure("size", store.size, 5)
 
 
+def serve(where: str) -> None:
+    """The API as it is served, without its limits, until it is told to stop."""
+    unlimited = {name: Limiter(1e9, 1 << 30) for name in ("searches", "requests")}
+    site = Site(store=open_store(where), now=lambda: int(time.time() * 1000), **unlimited)
+    with listen(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        config = uvicorn.Config(build(site), log_config=None, access_log=False, lifespan="off", ws="none")
+        asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+async def load(base: str, questions: list[tuple[str, list[str]]], times: int, at_once: int) -> None:
+    """Asks each kind of question so many times, so many at once: bounded, on the loopback."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
+
+        async def one(path: str, taken: list[float]) -> None:
+            began = time.perf_counter()
+            async with session.get(base + path) as answer:
+                await answer.read()
+                assert answer.status == 200, (path, answer.status)
+            taken.append((time.perf_counter() - began) * 1000)
+
+        for what, paths in questions:
+            taken: list[float] = []
+            began = time.perf_counter()
+            waiting = iter(list(itertools.islice(itertools.cycle(paths), times)))
+
+            async def client(waiting: Iterator[str] = waiting, taken: list[float] = taken) -> None:
+                for path in waiting:
+                    await one(path, taken)
+
+            await asyncio.gather(*(client() for _ in range(at_once)))
+            rate = len(taken) / (time.perf_counter() - began)
+            taken.sort()
+            p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
+            print(f"{what:<48} p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   {rate:6,.0f} /s", flush=True)
+
+
+def ask_over_http(where: str, count: int, times: int, at_once: int) -> None:
+    """The API under load, served by a process of its own."""
+    store, chance = open_store(where), random.Random(11)
+    found = [
+        each.document
+        for _ in range(100)
+        for each in store.mails.find(Mails(until=FIRST + chance.randrange(count) * SPACING_MS), 3).items
+    ]
+    store.close()
+    names = {
+        "one mail": [f"/api/v1/mails/{quote(d.mail_id, safe='')}" for d in found],
+        "search by recipient": [f"/api/v1/mails?q={quote(d.recipients[0].address)}" for d in found if d.recipients],
+        "search by Message-ID": [f"/api/v1/mails?q={quote(d.message_id_header)}" for d in found if d.message_id_header],
+        "the page of a mail": [f"/mail/{quote(d.mail_id)}" for d in found],
+        "open gaps": ["/api/v1/gaps"],
+        "the overview": ["/"],
+    }
+    server = subprocess.Popen([sys.executable, "-m", "tests.bench.trace", "--serve", where], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        base = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        asyncio.run(load(base, list(names.items()), times, at_once))
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--mails", type=int, default=200_000)
@@ -151,7 +224,12 @@ def main() -> None:
     options.add_argument("--lookups", type=int, default=2_000)
     options.add_argument("--store", help="a path or postgresql:// address; kept. [default: a file that is removed]")
     options.add_argument("--ask-only", action="store_true", help="the store is full already")
+    options.add_argument("--http", type=int, metavar="N", help="ask the API, too, so many at once")
+    options.add_argument("--serve", metavar="STORE", help=argparse.SUPPRESS)
     given = options.parse_args()
+    if given.serve:
+        serve(given.serve)
+        return
     scratch = Path(tempfile.mkdtemp(prefix="mailgap-bench-"))
     try:
         store = open_store(given.store or str(scratch / "trail.db"))
@@ -159,6 +237,8 @@ def main() -> None:
             fill(store, given.mails, given.batch, [Teller(shape) for shape in shapes(scratch / "load")])
         ask(store, given.mails, given.lookups)
         store.close()
+        if given.http:
+            ask_over_http(given.store or str(scratch / "trail.db"), given.mails, given.lookups, given.http)
     finally:
         shutil.rmtree(scratch)
 

@@ -192,6 +192,15 @@ class World:
         ]  # fmt: skip
         return self._started(command, log, port, **environment)
 
+    def trace(self, store: str, *arguments: str) -> Worker:
+        """A `mailgap trace` over this store."""
+        log, port = self.folder / f"{self.prefix}-trace-{len(self.workers)}.log", free_port()
+        command = [
+            sys.executable, "-m", "service.cli", "trace", *self.where(), "--trace-store", store,
+            "--http-bind", f"127.0.0.1:{port}", *arguments,
+        ]  # fmt: skip
+        return self._started(command, log, port)
+
     def _started(self, command: list[str], log: Path, port: int, **environment: str) -> Worker:
         with log.open("wb") as out:
             env = clean_environment(MAILGAP_PSEUDONYM_KEY=KEY, **environment)
