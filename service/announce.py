@@ -52,6 +52,14 @@ def close(book: Book, at: Instant) -> list[tuple[str, GapState]]:
     ]
 
 
+def close_one(book: Book, gap_id: str, at: Instant) -> GapState | None:
+    """Ends one gap because somebody said so; None where it is not open (any more)."""
+    known = book.gaps.get(gap_id)
+    if known is None or known.resolution is not None:
+        return None
+    return _end(known, max(at, known.opened_at), Resolution.CLOSED_BY_OPERATOR)
+
+
 def _by_id(verdict: Verdict) -> Iterator[tuple[str, Gap]]:
     for gap in verdict.gaps:
         subject = gap.recipient if gap.kind is GapKind.ACCEPTED_NOT_DELIVERED else None

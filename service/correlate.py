@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, ItemsView, Iterable
 
     from service.documents import Documents
-    from service.facts_record import FactsRecord
+    from service.facts_record import Closing, FactsRecord
     from service.policy import Policy
 
 MARKS: Final = b"\0marks"
@@ -106,14 +106,18 @@ class Correlator:
     def take(self, records: Iterable[FactsRecord]) -> None:
         """One batch: all fragments of a name are joined before its row is touched; watermarks follow the facts."""
         pending: dict[Name, list[tuple[Fact, Sighting]]] = {}
+        closings: list[Closing] = []
         statements: list[Watermark] = []
         for record in records:
             for name, facts in record.fragments:
                 pending.setdefault(name, []).extend(facts)
+            closings += record.closings
             if record.watermark is not None:
                 statements.append(record.watermark)
         for name, facts in pending.items():
             self._learn(name, facts)
+        for closing in closings:
+            self._close(closing)
         for statement in statements:
             self.marks.learn(statement)
             self.advance()  # after each: which feeds were silent at a deadline must not hang on batches (rule 9)
@@ -208,6 +212,13 @@ class Correlator:
             self.ruling.publish_late(name, facts)
             return None
         return Row(window)
+
+    def _close(self, closing: Closing) -> None:
+        """Somebody closes a gap. One that has ended, or whose row is gone, is over already."""
+        data = self.store.get(closing.name)
+        row = rows.unpack(data) if data is not None else None
+        if row is not None and self.ruling.close_one(closing.name, row, closing):
+            self.store.put(closing.name, rows.pack(row))
 
     def _rejudge(self, name: Name) -> None:
         data = self.store.get(name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from service.contract.correlated import Correlated, Detail, GapEntry, Recipient, TrailEntry, VerdictEntry
-from service.contract.enums import GapKind, Outcome, VerdictCause
+from service.contract.enums import GapKind, Outcome, Resolution, VerdictCause
 from service.contract.enums import GapState as State
 from service.contract.gap import GapRecord
 from service.contract.wire import timestamp
@@ -55,6 +55,7 @@ from service.parsing.addresses import domain
 from service.providers import provider
 
 if TYPE_CHECKING:
+    from service.facts_record import Closing
     from service.rows import Book, GapState
     from service.verdicts import RecipientVerdict, Verdict
 
@@ -63,6 +64,8 @@ MAX_EVIDENCE: Final = 64
 
 LONGEST_SAID: Final = 200
 """Characters of a reply that a trail entry keeps; the recipient's detail has all of it."""
+
+_UNANSWERED: Final = frozenset({Resolution.WINDOW_CLOSED, Resolution.CLOSED_BY_OPERATOR})
 
 _WORST_FIRST: Final = (
     Outcome.REFUSED,
@@ -113,8 +116,8 @@ class Documents:
             trail=_trail(verdict, evidence=evidence),
         )
 
-    def gap(self, gap_id: str, gap: GapState, verdict: Verdict, *, historic: bool = False) -> GapRecord:
-        """The gap record of one change."""
+    def gap(self, gap_id: str, gap: GapState, verdict: Verdict, closing: Closing | None = None) -> GapRecord:
+        """The gap record of one change; `closing`, where it is somebody's doing."""
         about = next((r for r in verdict.recipients if r.address == gap.recipient), None)
         said = explain(gap.cause, _circumstances(verdict, about), runbooks=self.runbooks)
         where = domain(gap.recipient or (verdict.recipients[0].address if verdict.recipients else ""))
@@ -138,7 +141,9 @@ class Documents:
             explanation=said.explanation,
             next_step=said.next_step,
             runbook_url=said.runbook_url,
-            historic=historic or self.historic,
+            closed_by=closing.by if closing is not None else None,
+            close_reason=closing.reason if closing is not None else None,
+            historic=self.historic,
         )
 
     def _explain(self, verdict: Verdict, book: Book) -> Explanation:
@@ -359,7 +364,7 @@ def _in_order(book: Book) -> list[tuple[str, GapState]]:
 def _state(gap: GapState) -> State:
     if gap.resolution is None:
         return State.OPENED
-    return State.CLOSED if gap.resolution == "window_closed" else State.RESOLVED
+    return State.CLOSED if gap.resolution in _UNANSWERED else State.RESOLVED
 
 
 def _time(instant: Instant | None) -> str | None:

@@ -1,12 +1,22 @@
-"""The records of the facts topic: fragments of trails, and watermarks; packed, with a version in front."""
+"""The records of the facts topic: fragments of trails, watermarks, and gaps that people close; packed, with version."""
 
 from __future__ import annotations
 
 import msgspec
 
 from service import rows
-from service.facts import Fact, Name, Sighting
+from service.facts import Fact, Instant, Name, Sighting
 from service.watermarks import Watermark
+
+
+class Closing(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody closes a gap (`mailgap gaps close`): no evidence of the mail; `name` is whose row has it."""
+
+    name: Name
+    gap_id: str
+    at: Instant
+    by: str
+    reason: str
 
 
 class FactsRecord(msgspec.Struct, array_like=True):
@@ -14,6 +24,7 @@ class FactsRecord(msgspec.Struct, array_like=True):
 
     fragments: list[tuple[Name, list[tuple[Fact, Sighting]]]] = []
     watermark: Watermark | None = None
+    closings: list[Closing] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -19,11 +19,14 @@ from service.facts import (
     Fact,
     Identified,
     Instant,
+    Name,
     Queued,
     Refused,
     Sighting,
     Started,
     Unconfirmed,
+    ses_name,
+    submission_name,
 )
 from service.trail import Trail, in_order, order
 
@@ -78,6 +81,13 @@ def lives(submission: str, trail: Trail) -> list[Life]:
 def is_one_mail(submission: str) -> bool:
     """An application's submission: `mid:<hash of its Message-ID>`, or `host/app:<hash>`. It is never used again."""
     return submission.startswith("mid:") or "/app:" in submission
+
+
+def name_of(mail_id: str, ses_id: str | None) -> Name:
+    """The name under which a mail's row stands: that of SES's mail, or of the submission."""
+    if mail_id == ses_id:
+        return ses_name(mail_id)
+    return submission_name(mail_id if is_one_mail(mail_id) else mail_id.rpartition("@")[0])
 
 
 def _rank(fact: Fact) -> int:

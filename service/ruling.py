@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from service.documents import Documents
+    from service.facts_record import Closing
     from service.judge_mail import Mail
     from service.policy import Policy
     from service.submission import Submission
@@ -188,8 +189,9 @@ class Ruling:
         document = encode(self.documents.correlated(verdict, book))
         self.outputs.correlated.append(Published(verdict.mail_id, book.revision, document))
 
-    def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict) -> None:
-        self.outputs.gaps.append(Published(gap_id, gap.revision, encode(self.documents.gap(gap_id, gap, verdict))))
+    def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict, closing: Closing | None = None) -> None:
+        document = encode(self.documents.gap(gap_id, gap, verdict, closing))
+        self.outputs.gaps.append(Published(gap_id, gap.revision, document))
         if self.documents.historic:
             return  # old news pages nobody (rule 21), and what is counted here pages
         if gap.resolution is None:
@@ -279,6 +281,17 @@ class Ruling:
                 for gap_id, gap in announce.close(book, at):
                     self._publish_gap(gap_id, gap, verdict)
                 self._publish(verdict, book)
+
+    def close_one(self, name: Name, row: Row, closing: Closing) -> bool:
+        """Ends one open gap of the row, since somebody closes it. False where it is not there, or not open."""
+        for mail_id, book in row.books.items():
+            verdict = self._verdict(name, mail_id, row, Trail(dict(row.facts))) if closing.gap_id in book.gaps else None
+            gap = announce.close_one(book, closing.gap_id, closing.at) if verdict is not None else None
+            if verdict is not None and gap is not None:
+                self._publish_gap(closing.gap_id, gap, verdict, closing)
+                self._publish(verdict, book)
+                return True
+        return False
 
     def _verdict(self, name: Name, mail_id: str, row: Row, trail: Trail) -> Verdict | None:
         text = name[2:].decode()

@@ -56,6 +56,7 @@ _ENDED: Final = {
     "event_arrived": "ended {at}: an event came",
     "recipients_known": "ended {at}: an event named the recipients",
     "window_closed": "closed {at} without an answer",
+    "closed_by_operator": "closed {at} by somebody who knew why",
 }
 
 

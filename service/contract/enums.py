@@ -47,7 +47,7 @@ class GapKind(StrEnum):
 
 
 class GapState(StrEnum):
-    """A gap is opened once, and resolved or closed once; `closed` says that its window ended without an answer."""
+    """A gap is opened once, and resolved or closed once; `closed` says that there was no answer."""
 
     OPENED = "opened"
     RESOLVED = "resolved"
@@ -70,6 +70,7 @@ class Resolution(StrEnum):
     EVENT_ARRIVED = "event_arrived"
     RECIPIENTS_KNOWN = "recipients_known"
     WINDOW_CLOSED = "window_closed"
+    CLOSED_BY_OPERATOR = "closed_by_operator"
 
 
 class Condition(StrEnum):

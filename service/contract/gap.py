@@ -41,3 +41,7 @@ class GapRecord(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str
     runbook_url: str
     historic: Annotated[bool, Meta(description="Old news: count it, page nobody.")] = False
+    closed_by: Annotated[str | None, Meta(description="Who closed it, where somebody did (`mailgap gaps close`).")] = (
+        None
+    )
+    close_reason: Annotated[str | None, Meta(description="Why, in their own words; `resolved_at` says when.")] = None

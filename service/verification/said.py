@@ -124,12 +124,17 @@ def _slim(document: Correlated) -> SaidMail:
     return SaidMail(
         name_of(document.mail_id, document.message_id_header),
         {person.address: person.outcome for person in document.recipients},
-        tuple((gap.kind, gap.cause, gap.recipient, gap.resolution) for gap in document.gaps),
+        tuple((gap.kind, gap.cause, gap.recipient, _by_itself(gap.resolution)) for gap in document.gaps),
         document.superseded_by,
         document.held,
         document.partial,
         (document.mail_id, document.sender, *(person.domain for person in document.recipients)),
     )
+
+
+def _by_itself(resolution: Resolution | None) -> Resolution | None:
+    """How a gap ended by itself: one that somebody closed has not."""
+    return None if resolution is Resolution.CLOSED_BY_OPERATOR else resolution
 
 
 def name_of(mail_id: str, message_id: str | None) -> str:

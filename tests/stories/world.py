@@ -104,8 +104,9 @@ class World:
         for record in records:
             for shard, batch in enumerate(batches):
                 mine = [(name, facts) for name, facts in record.fragments if self._shard(name) == shard]
-                if mine or record.watermark is not None:
-                    batch.append(FactsRecord(mine, record.watermark))
+                closed = [closing for closing in record.closings if self._shard(closing.name) == shard]
+                if mine or closed or record.watermark is not None:
+                    batch.append(FactsRecord(mine, record.watermark, closed))
         return batches
 
     def _shard(self, name: Name) -> int:

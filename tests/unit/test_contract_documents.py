@@ -162,6 +162,7 @@ def test_the_gap_record_has_the_keys_of_the_design_in_its_order():
     assert " ".join(json.loads(encode(GAP))) == (
         "schema gap_id state revision kind cause mail_id ses_message_id message_id_header recipient provider stream"
         " region deadline opened_at resolved_at resolution explanation next_step runbook_url historic"
+        " closed_by close_reason"
     )
 
 
