@@ -12,7 +12,7 @@ import pytest
 from service.contract.enums import Outcome
 from service.privacy import Pseudonyms
 from service.trace.limits import Limiter
-from service.trace.store.database import TooBroadError
+from service.trace.store.database import StoreError, TooBroadError
 from service.trace.store.mails import MailReader
 from service.trace.web import openapi
 from tests.trace.mails import MINUTE, T0, gap, mail, silent, to
@@ -206,6 +206,16 @@ def test_a_question_that_takes_too_long(client, monkeypatch):
 
     monkeypatch.setattr(MailReader, "find", find)
     assert "narrow" in problem(client.get(API + "/mails"), 400)
+
+
+def test_a_store_that_is_away(client, monkeypatch):
+    def find(*_):
+        raise StoreError("PostgreSQL at db/trail does not answer")
+
+    monkeypatch.setattr(MailReader, "find", find)
+    detail = problem(client.get(API + "/mails"), 503)
+    assert "db/trail" not in detail
+    assert client.get("/search").status_code == 503
 
 
 def test_a_bug_is_said_without_what_was_asked(site, monkeypatch, caplog):

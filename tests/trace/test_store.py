@@ -226,6 +226,34 @@ def test_a_store_is_what_it_was_when_it_is_opened_again(where):
     again.close()
 
 
+def test_texts_with_nul_are_kept_and_asked_for(store):
+    odd = silent(1, stream="a\0b", sender="x\0@app.example", gaps=(gap(1, recipient="y\0@gmail.com"),))
+    keep(store, odd)
+    assert found(store, odd.mail_id, "\0") == [odd]
+    assert found(store, "x\0@app.example", "a\0", since=0) == [odd]
+    assert found(store, stream="a\0b") == [odd]
+    assert found(store, stream="\0") == []
+    assert len(store.gaps.find(Gaps(stream="a\0b"), 5).items) == 1
+
+
+def test_a_server_that_went_away_is_asked_again_once_it_is_back(store, where, request):
+    if not where.startswith("postgresql"):
+        pytest.skip("an embedded store does not go away")
+    server = request.getfixturevalue("postgres")
+    keep(store, mail(1))
+    server.stop()
+    try:
+        with pytest.raises(StoreError, match="PostgreSQL"):
+            keep(store, mail(2))
+        with pytest.raises(StoreError, match="does not answer"):
+            found(store)
+    finally:
+        server.start()
+    assert found(store) == [mail(1)]
+    keep(store, mail(2))
+    assert len(found(store)) == 2
+
+
 def test_an_empty_store_answers_everything(store):
     assert found(store) == store.gaps.groups(Gaps(), "cause") == store.conditions() == store.statistics.streams() == []
     assert (store.size().mails, store.size().oldest) == (0, None)

@@ -64,7 +64,7 @@ class PostgresDatabase:
 
     def _asked(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         try:
-            return self._reader().execute(_spelled(sql), parameters).fetchall()
+            return self._reader().execute(_spelled(sql), _storable(parameters)).fetchall()
         except self._psycopg.errors.QueryCanceled as error:
             raise TooBroadError from error
 
@@ -81,19 +81,24 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Under a lock that all our writers take, so that two of them cannot give two mails one number."""
-        with self._writer.transaction():
-            self.write("SELECT pg_advisory_xact_lock(?)", (_WRITERS,))
-            yield
+        if self._writer.closed:
+            self._writer = self._connect()
+        try:
+            with self._writer.transaction():
+                self.write("SELECT pg_advisory_xact_lock(?)", (_WRITERS,))
+                yield
+        except self._psycopg.OperationalError as error:
+            raise StoreError(f"PostgreSQL refused or broke off: {' '.join(str(error).split())}") from error
 
     def write(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """By the writer's connection."""
-        cursor = self._writer.execute(_spelled(sql), parameters)
+        cursor = self._writer.execute(_spelled(sql), _storable(parameters))
         return cursor.fetchall() if cursor.description else []
 
     def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """By the writer's connection, many on the way at once."""
         with self._writer.cursor() as cursor:
-            cursor.executemany(_spelled(sql), rows)
+            cursor.executemany(_spelled(sql), map(_storable, rows))
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, object]:
         """As a list."""
@@ -119,6 +124,20 @@ class PostgresDatabase:
         """Ends all connections."""
         for connection in (*self._readers, self._writer):
             connection.close()
+
+
+def _storable(parameters: Sequence[object]) -> list[object]:
+    """PostgreSQL's texts hold no NUL, and whatever came in a mail may: it stands there as what cannot be shown."""
+    return [_without_nul(value) for value in parameters]
+
+
+def _without_nul(value: object) -> object:
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case list():
+            return [_without_nul(each) for each in value]
+    return value
 
 
 def _spelled(sql: str) -> Any:

@@ -91,14 +91,17 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """SQLite itself lets one writer in at a time, of any process."""
-        self._writer.execute("BEGIN IMMEDIATE")
         try:
+            self._writer.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._writer.execute("ROLLBACK")
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             self.segments = self._segments()
+            if isinstance(error, sqlite3.OperationalError):  # a full disk, a file that somebody else holds
+                raise StoreError(f"{self._path}: the store cannot be written: {error}") from error
             raise
-        self._writer.execute("COMMIT")
 
     def write(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """By the writer's connection."""

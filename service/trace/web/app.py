@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.metrics import REGISTRY
-from service.trace.store.database import TooBroadError
+from service.trace.store.database import StoreError, TooBroadError
 from service.trace.web import api, pages
 from service.trace.web.openapi import FILE
 from service.trace.web.problems import TYPE, ProblemError, too_broad
@@ -129,6 +129,10 @@ async def _problem(request: Request, error: Exception) -> Response:
     match error:
         case ProblemError():
             return _problem_response(request.url.path, error)
+        case StoreError():
+            log.error("the store cannot be asked: %s", error)
+            away = ProblemError(503, "store-away", "The store is away", "It will be asked again with the next request.")
+            return _problem_response(request.url.path, away)
         case TooBroadError():
             return _problem_response(request.url.path, too_broad())
         case HTTPException():
@@ -192,6 +196,7 @@ def build(
         exception_handlers={
             ProblemError: _problem,
             TooBroadError: _problem,
+            StoreError: _problem,
             HTTPException: _problem,
             Exception: _bug,
         },

@@ -26,6 +26,7 @@ _PROBLEMS: Final = {
     "404": "There is nothing here.",
     "405": "Only GET and HEAD.",
     "429": "Too many requests: wait as long as Retry-After says.",
+    "503": "The store is away: ask again.",
 }
 
 
