@@ -7,7 +7,7 @@ way, and `delivered` only where nothing else is to be said.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -55,6 +55,9 @@ from service.parsing.addresses import domain
 from service.providers import provider
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.facts import Sighting
     from service.facts_record import Closing
     from service.rows import Book, GapState
     from service.verdicts import RecipientVerdict, Verdict
@@ -115,6 +118,12 @@ class Documents:
             ),
             trail=_trail(verdict, evidence=evidence),
         )
+
+    def evident(self, compared: Correlated, verdict: Verdict, book: Book) -> Correlated:
+        """The record whose form without evidence is `compared`: much cheaper than to write it anew."""
+        entries = zip(compared.trail, _shown(verdict), strict=True)
+        trail = tuple([replace(entry, evidence=seen.where) for entry, (_, _, seen) in entries])
+        return replace(compared, revision=max(book.revision, 1), trail=trail)
 
     def gap(self, gap_id: str, gap: GapState, verdict: Verdict, closing: Closing | None = None) -> GapRecord:
         """The gap record of one change; `closing`, where it is somebody's doing."""
@@ -232,11 +241,14 @@ def _recipient(r: RecipientVerdict) -> Recipient:
 def _detail_of(recipient: RecipientVerdict) -> Detail:
     """What was said of a recipient; where that was said by the name of an address he forwards to, the name as well."""
     detail, fact = _detail(recipient.fact), recipient.fact
-    if not isinstance(fact, Bounced | Delayed) or not fact.recipients:
+    if not isinstance(fact, _TO_FORWARDED) or not fact.recipients:
         return detail
     if recipient.address.casefold() in {address.casefold() for address in fact.recipients}:
         return detail
     return replace(detail, diagnostic=f"{', '.join(fact.recipients)}: {fact.diagnostic}".removesuffix(": "))
+
+
+_TO_FORWARDED: Final = (Bounced, Delayed)
 
 
 def _detail(fact: Fact | None) -> Detail:
@@ -266,82 +278,82 @@ def _detail(fact: Fact | None) -> Detail:
             return Detail(template=fact.template, error=fact.error)
         case Deferred() | Refused() | Unconfirmed():
             return Detail(reply=fact.reply)
-    return Detail()
+    return _NOTHING
 
 
-_WORDS: Final[dict[type, str]] = {
-    Accepted: "accepted",
-    Answered: "answered",
-    Elsewhere: "elsewhere",
-    RenderingFailed: "rendering_failed",
-    Told: "submitted",
+_NOTHING: Final = Detail()
+
+
+def _name(fact: Fact) -> str:
+    return type(fact).__name__.lower()
+
+
+_WORDS: Final[dict[type, Callable[[Any], str]]] = {
+    Answered: lambda fact: "found_by_message_id" if fact.ses_id else "not_found_by_message_id",
+    Complained: lambda fact: "not_spam" if fact.feedback == "not-spam" else "complained",
+    Engaged: lambda fact: fact.how,
+    OtherEvent: lambda fact: fact.event_type,
+    RenderingFailed: lambda _: "rendering_failed",
+    Told: lambda _: "submitted",
 }
+"""What a trail calls a fact, where that is not the name of its kind."""
 
 
-def _word(fact: Fact) -> str:
-    if isinstance(fact, Engaged):
-        return fact.how
-    if isinstance(fact, Complained) and fact.feedback == "not-spam":
-        return "not_spam"
-    if isinstance(fact, OtherEvent):
-        return fact.event_type
-    if isinstance(fact, Answered):
-        return "found_by_message_id" if fact.ses_id else "not_found_by_message_id"
-    return _WORDS.get(type(fact)) or type(fact).__name__.lower()
+def _shown(verdict: Verdict) -> list[tuple[Instant, Fact, Sighting]]:
+    """The facts that a trail shows. `Described` only repeats what each event says of the mail, so it is none."""
+    return [item for item in verdict.facts if type(item[1]) is not Described][:MAX_EVIDENCE]
 
 
 def _trail(verdict: Verdict, *, evidence: bool) -> tuple[TrailEntry, ...]:
-    """One entry a fact. `Described` only repeats what each event says of the mail, so it is none."""
-    shown = [item for item in verdict.facts if not isinstance(item[1], Described)][:MAX_EVIDENCE]
-    everyone = frozenset(r.address for r in verdict.recipients)
-    return tuple(entry(at, fact, seen.where if evidence else "", everyone) for at, fact, seen in shown)
+    """One entry a fact that is shown."""
+    everyone = frozenset([r.address for r in verdict.recipients])
+    return tuple([entry(at, fact, seen.where if evidence else "", everyone) for at, fact, seen in _shown(verdict)])
 
 
 def entry(at: Instant, fact: Fact, evidence: str, everyone: frozenset[str] = frozenset()) -> TrailEntry:
     """One fact as a trail shows it; whom it is about is said only where that is not `everyone`."""
     about: tuple[str, ...] = getattr(fact, "recipients", ())
+    kind = type(fact)
+    said = _SAID[kind](fact) if kind in _SAID else ""
     return TrailEntry(
         at=timestamp(at),
-        source=_source(fact),
-        fact=_word(fact),
+        source=Source.SMTP if hasattr(fact, "floating") else Source.SES,
+        fact=_WORDS.get(kind, _name)(fact),
         evidence=evidence,
-        recipients=() if everyone == frozenset(about) else about,
-        cause=fact.cause.value if isinstance(fact, Deferred | Refused) else "",
-        said=_said(fact),
+        recipients=() if not about or everyone == frozenset(about) else about,
+        cause=fact.cause.value if isinstance(fact, _FAILED) else "",
+        said=said if len(said) <= LONGEST_SAID else said[: LONGEST_SAID - 1] + "…",
     )
 
 
-def _said(fact: Fact) -> str:
-    """What a person wants to see of it on one line."""
-    match fact:
-        case Started():
-            text = f"{fact.application}, requeued from {fact.before}" if fact.before else fact.application
-        case Identified():
-            text = fact.message_id
-        case Accepted() | Answered():
-            text = fact.ses_id
-        case Told():
-            text = fact.submission
-        case Elsewhere():
-            text = f"{fact.relay}, queued as {fact.queued_as}" if fact.queued_as else fact.relay
-        case Closed():
-            text = fact.how
-        case Queued():
-            count = fact.recipient_count  # 0: Exim does not say
-            text = f"from <{fact.sender}>" + (f", {count} recipient{'' if count == 1 else 's'}" if count else "")
-        case _:
-            text = _words(_detail(fact))
-    return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"
+_FAILED: Final = (Deferred, Refused)
 
 
-def _words(detail: Detail) -> str:
+def _words(fact: Fact) -> str:
+    detail = _detail(fact)
     kind = "/".join(filter(None, (detail.bounce_type, detail.bounce_subtype))) or detail.delay_type or detail.feedback
     text = detail.reply or detail.diagnostic or detail.smtp_response or detail.reason or detail.error or detail.status
     return ": ".join(filter(None, (kind or detail.complaint_subtype, text)))
 
 
-def _source(fact: Fact) -> Source:
-    return Source.SMTP if hasattr(fact, "floating") else Source.SES
+def _queued(fact: Queued) -> str:
+    count = fact.recipient_count  # 0: Exim does not say
+    return f"from <{fact.sender}>" + (f", {count} recipient{'' if count == 1 else 's'}" if count else "")
+
+
+_SAID: Final[dict[type, Callable[[Any], str]]] = {
+    Started: lambda fact: f"{fact.application}, requeued from {fact.before}" if fact.before else fact.application,
+    Identified: lambda fact: fact.message_id,
+    Accepted: lambda fact: fact.ses_id,
+    Answered: lambda fact: fact.ses_id,
+    Told: lambda fact: fact.submission,
+    Elsewhere: lambda fact: f"{fact.relay}, queued as {fact.queued_as}" if fact.queued_as else fact.relay,
+    Closed: lambda fact: fact.how,
+    Queued: _queued,
+    Delivered: lambda fact: fact.smtp_response,
+    **dict.fromkeys((Bounced, Complained, Deferred, Delayed, Refused, Rejected, RenderingFailed, Unconfirmed), _words),
+}
+"""What a person wants to see of a fact on one line; of others there is nothing."""
 
 
 def _gap_entry(gap_id: str, gap: GapState) -> GapEntry:

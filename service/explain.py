@@ -7,6 +7,8 @@ to causes. It never decides what became of a mail. Words of SES that are new are
 from __future__ import annotations
 
 import re
+from functools import cache
+from string import Formatter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +18,7 @@ from service.contract.enums import Stage, VerdictCause
 from service.explanations import application, recipient, ses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from service.explanations.text import Text
     from service.facts import Cause
@@ -72,12 +74,11 @@ def explain(
     """The cause's text with what is known filled in; what is not known is written around."""
     cause = VerdictCause(cause)
     text = TEXTS[cause]
-    fields = _fields(known)
     return Explanation(
         stage=text.stage,
         cause=cause,
-        explanation=_sentence(text.explanation.format_map(fields)),
-        next_step=_sentence(text.next_step.format_map(fields)),
+        explanation=_sentence(_written(text.explanation, known)),
+        next_step=_sentence(_written(text.next_step, known)),
         runbook_url=runbook_url(cause, runbooks),
     )
 
@@ -174,28 +175,45 @@ def unverified(reply: str) -> tuple[str, tuple[str, ...]]:
     return found[1].lower(), tuple(identity for identity in identities if identity)
 
 
-def _fields(known: Circumstances) -> dict[str, str]:
-    """Every field a text may use, with words to write around what is not known."""
-    refused_in, identities = unverified(known.reply)
-    region = known.region or refused_in
-    domain = known.domain or known.recipient.rpartition("@")[2]
-    return {
-        "recipient": known.recipient or "the recipient",
-        "domain": domain or "the recipient's provider",
-        "domain_name": _word(domain, "DOMAIN"),
-        "region": region or "the sender's region",
-        "region_code": _word(region, "REGION"),
-        "identities": ", ".join(identities) or "an address or domain of the mail",
-        "ses_id": _word(known.ses_id, "MESSAGE_ID"),
-        "mail_id": known.mail_id or "in question",
-        "host": known.host or "the sending host",
-        "when": f"the time SES took it ({known.accepted_at})" if known.accepted_at else "the time SES took it",
-        "until": f" until {known.expires}" if known.expires else "",
-        "words": known.words or "no reason given",
-        "because": f": {_quote(known.reason)}" if known.reason else "",
-        "template": _word(known.template, "TEMPLATE"),
-        "said": f' The reply was: "{_quote(known.reply)}".' if known.reply else "",
+def _written(template: str, known: Circumstances) -> str:
+    """A text with its fields filled in, of which most have two or three."""
+    return "".join([text + _FIELDS[name](known) if name else text for text, name in _parts(template)])
+
+
+@cache
+def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    """A template, taken apart once: text, and the field after it."""
+    return tuple([(text, name) for text, name, _, _ in Formatter().parse(template)])
+
+
+def _domain(known: Circumstances) -> str:
+    return known.domain or known.recipient.rpartition("@")[2]
+
+
+def _region(known: Circumstances) -> str:
+    return known.region or unverified(known.reply)[0]
+
+
+_FIELDS: Final[Mapping[str, Callable[[Circumstances], str]]] = MappingProxyType(
+    {
+        "recipient": lambda known: known.recipient or "the recipient",
+        "domain": lambda known: _domain(known) or "the recipient's provider",
+        "domain_name": lambda known: _word(_domain(known), "DOMAIN"),
+        "region": lambda known: _region(known) or "the sender's region",
+        "region_code": lambda known: _word(_region(known), "REGION"),
+        "identities": lambda known: ", ".join(unverified(known.reply)[1]) or "an address or domain of the mail",
+        "ses_id": lambda known: _word(known.ses_id, "MESSAGE_ID"),
+        "mail_id": lambda known: known.mail_id or "in question",
+        "host": lambda known: known.host or "the sending host",
+        "when": lambda known: "the time SES took it" + (f" ({known.accepted_at})" if known.accepted_at else ""),
+        "until": lambda known: f" until {known.expires}" if known.expires else "",
+        "words": lambda known: known.words or "no reason given",
+        "because": lambda known: f": {_quote(known.reason)}" if known.reason else "",
+        "template": lambda known: _word(known.template, "TEMPLATE"),
+        "said": lambda known: f' The reply was: "{_quote(known.reply)}".' if known.reply else "",
     }
+)
+"""Every field a text may use, with words to write around what is not known."""
 
 
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,254}", re.ASCII).fullmatch

@@ -77,7 +77,7 @@ class Listener:
                 self._sends(domain(fact.sender), sighting.seen)
         elif isinstance(fact, Unconfirmed):
             self._waits(ANY_SES, sighting.seen)
-        elif isinstance(fact, Deferred | Refused) and fact.cause in ACCOUNT_WIDE:
+        elif isinstance(fact, _FAILED) and fact.cause in ACCOUNT_WIDE:
             self._spoke(f"{REFUSED}{fact.cause}/{fact.region}", sighting.seen)
 
     def _mail(self, name: Name, fact: Fact, described: Described | None) -> None:
@@ -115,6 +115,7 @@ class Listener:
             heard.waiting = set(sorted(heard.waiting)[-LATEST:])
 
 
+_FAILED: Final = (Deferred, Refused)
 _OF_MAILS: Final = frozenset({Accepted, Sent, Delivered})
 _CROWDED: Final = 8 * LATEST
 

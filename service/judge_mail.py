@@ -6,8 +6,8 @@ looks at a clock, and dates every fact by its own time, never by its arrival.
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -48,8 +48,6 @@ from service.trail import Trail, in_order, order
 from service.verdicts import Due, Gap, Message, RecipientVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from service.watermarks import Watermarks
 
 # Facts of one millisecond are read in AWS's own order of "last delivery event" (botocore: MessageInsightsFilters).
@@ -66,7 +64,7 @@ _RANK: Final[dict[type, int]] = {
 }
 
 
-_BEFORE_SES: Final = (Told, Deferred, Refused, Unconfirmed)
+_BEFORE_SES: Final = frozenset({Told, Deferred, Refused, Unconfirmed})
 """What a submission tells of the time before SES took the mail, which may be days."""
 
 _F = TypeVar("_F", Described, Accepted, Told)
@@ -125,34 +123,42 @@ class Mail(msgspec.Struct, frozen=True):
 
 def read(ses_id: str, trail: Trail) -> Mail:
     """Adds up a mail's facts."""
-    described = _sorted(trail, Described)
-    accepted_lines, told = _sorted(trail, Accepted), _sorted(trail, Told)
-    events = in_order((fact for fact in trail.facts if type(fact) in _RANK), _rank)
+    kinds: dict[type, list[Any]] = {Described: [], Accepted: [], Told: []}
+    spoken: list[Fact] = []
+    for fact in trail.facts:
+        kind = type(fact)
+        if kind in _RANK:
+            spoken.append(fact)
+        elif kind in kinds:
+            kinds[kind].append(fact)
+    described: list[Described] = _in_order(kinds[Described])
+    accepted_lines: list[Accepted] = _in_order(kinds[Accepted])
+    told: list[Told] = _in_order(kinds[Told])
+    events = in_order(spoken, _rank)
     accepted = _accepted(ses_id, trail, [*described, *accepted_lines])
     offset = _correction(ses_id, accepted_lines, [(fact, trail.facts[fact]) for fact in told])
     repeated = _repeated(told)
     fates = {address: Fate() for address in _recipients(described, accepted_lines, told)}
     for event in events:
         _apply(fates, event)
-    submitted = min((t.at + (offset if t.floating else 0) for t in told), default=None)
     return Mail(
         ses_id=ses_id,
         accepted=accepted,
-        sender=_first((d.sender for d in described), (t.sender for t in told)),
-        account=_first(d.account for d in described),
-        region=region_of(ses_id) or _first((d.region for d in described), (a.region for a in accepted_lines)),
-        configuration_set=_first(d.configuration_set for d in described),
-        application=_first((d.application for d in described), (t.application for t in told)),
-        message_id=_first((t.message_id for t in told), (d.message_id for d in described)),
+        sender=_first([d.sender for d in described] + [t.sender for t in told]),
+        account=_first([d.account for d in described]),
+        region=region_of(ses_id) or _first([d.region for d in described] + [a.region for a in accepted_lines]),
+        configuration_set=_first([d.configuration_set for d in described]),
+        application=_first([d.application for d in described] + [t.application for t in told]),
+        message_id=_first([t.message_id for t in told] + [d.message_id for d in described]),
         tags=next((d.tags for d in described if d.tags), ()),
         submissions=tuple(sorted(({a.submission for a in accepted_lines} | {t.submission for t in told}) - {""})),
-        submitted=submitted,
+        submitted=min([t.at + (offset if t.floating else 0) for t in told], default=None),
         fates=fates,
-        first_event=min((event.at for event in events), default=None),
+        first_event=min([event.at for event in events], default=None),
         heard_of=bool(events or described),
-        linked=any(d.message_id for d in described),
+        linked=bool(_first([d.message_id for d in described])),
         logged=bool(accepted_lines or told),
-        templated=any(isinstance(event, RenderingFailed) for event in events),
+        templated=RenderingFailed in map(type, events),
         facts=_evidence(trail, offset, repeated),
     )
 
@@ -164,29 +170,32 @@ def _rank(fact: Fact) -> int:
 def _evidence(trail: Trail, offset: int, repeated: frozenset[Fact]) -> tuple[tuple[Instant, Fact, Sighting], ...]:
     """All facts by corrected time; those of one instant in a fixed order of their kinds, then by content."""
     dated = [
-        (f.at + (offset if getattr(f, "floating", False) else 0), f, s)
+        (f.at + (offset if offset and getattr(f, "floating", False) else 0), type(f).__name__, f, s)
         for f, s in trail.facts.items()
-        if f not in repeated
+        if not repeated or f not in repeated
     ]
-    dated.sort(key=lambda item: (item[0], type(item[1]).__name__))
-    if any(a[0] == b[0] and type(a[1]) is type(b[1]) for a, b in pairwise(dated)):
-        dated.sort(key=lambda item: (item[0], type(item[1]).__name__, order(item[1])[1]))
-    return tuple(dated)
+    dated.sort(key=_time_and_kind)
+    if len(set(map(_time_and_kind, dated))) < len(dated):
+        dated.sort(key=lambda item: (item[0], item[1], order(item[2])[1]))
+    return tuple([(at, fact, sighting) for at, _, fact, sighting in dated])
 
 
-def _sorted(trail: Trail, kind: type[_F]) -> list[_F]:
-    return sorted((f for f in trail.facts if isinstance(f, kind)), key=order)
+_time_and_kind: Final = itemgetter(0, 1)
 
 
-def _first(*texts: Iterable[str]) -> str:
-    return next((text for some in texts for text in some if text), "")
+def _in_order(facts: list[_F]) -> list[_F]:
+    return sorted(facts, key=order) if len(facts) > 1 else facts
+
+
+def _first(texts: list[str]) -> str:
+    return next(filter(None, texts), "")
 
 
 def _accepted(ses_id: str, trail: Trail, dated: list[Fact]) -> Instant:
     """SES's own clock in the id, where it is plausible; else what the payload says; else when it was first read."""
-    seens = [sighting.seen for fact, sighting in trail.facts.items() if not isinstance(fact, _BEFORE_SES)]
+    seens = [sighting.seen for fact, sighting in trail.facts.items() if type(fact) not in _BEFORE_SES]
     seen = min(seens or [sighting.seen for sighting in trail.facts.values()])
-    return accepted_at(ses_id, min((fact.at for fact in dated), default=seen), seen)
+    return accepted_at(ses_id, min([fact.at for fact in dated], default=seen), seen)
 
 
 def _correction(ses_id: str, lines: list[Accepted], told: list[tuple[Told, Sighting]]) -> int:
@@ -195,18 +204,18 @@ def _correction(ses_id: str, lines: list[Accepted], told: list[tuple[Told, Sight
     floating = [line for line in lines if line.floating]
     if clock is not None and floating:
         return zone(clock - floating[0].at)
-    return zone(min((seen.seen - fact.at for fact, seen in told if fact.floating), key=abs, default=0))
+    return zone(min([seen.seen - fact.at for fact, seen in told if fact.floating], key=abs, default=0))
 
 
 def _repeated(told: list[Told]) -> frozenset[Fact]:
     """A submission tells anew whenever it knows more, and how often hangs on batches: one of it is evidence enough."""
     first = {fact.submission: fact for fact in reversed(told)}
-    return frozenset(fact for fact in told if first[fact.submission] is not fact)
+    return frozenset([fact for fact in told if first[fact.submission] is not fact])
 
 
 def _recipients(described: list[Described], lines: list[Accepted], told: list[Told]) -> dict[str, None]:
     """The envelope's recipients in SES's order where SES has said them, else as the log has them."""
-    named = dict.fromkeys(address for d in described for address in d.recipients)
+    named = dict.fromkeys([address for d in described for address in d.recipients])
     return named or dict.fromkeys(
         sorted({a for line in lines for a in line.recipients} | {a for t in told for a in t.recipients})
     )
@@ -236,7 +245,7 @@ def _targets(fates: dict[str, Fate], named: tuple[str, ...]) -> list[str]:
     if strangers and not fates:
         fates.update((address, Fate()) for address in strangers)
         return strangers
-    folded = {address.casefold(): address for address in fates}
+    folded = {address.casefold(): address for address in fates} if strangers else {}
     for stranger in strangers:
         if stranger.casefold() in folded:
             found.append(folded[stranger.casefold()])

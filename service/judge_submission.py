@@ -41,6 +41,7 @@ _OUTCOMES: Final = {
 }
 _SPEAKS_TO_SES: Final = (Accepted, Deferred, Refused)
 """Lines that name SES's endpoint, and so its region."""
+_FAILED: Final = (Deferred, Refused, Unconfirmed)
 
 
 def judge(sub: Submission, marks: Watermarks, policy: Policy) -> Verdict:
@@ -278,8 +279,7 @@ def _attempts(sub: Submission, ses_id: str, addresses: frozenset[str]) -> list[M
     return [
         Message(ses_name(ses_id), fact, sighting)
         for fact, sighting in sub.life.facts
-        if isinstance(fact, Deferred | Refused | Unconfirmed)
-        and (not fact.recipients or not addresses.isdisjoint(fact.recipients))
+        if isinstance(fact, _FAILED) and (not fact.recipients or not addresses.isdisjoint(fact.recipients))
     ]
 
 

@@ -7,7 +7,7 @@ makes a verdict independent of order. A pair that a table does not name leaves t
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from service.contract.enums import Outcome
 from service.facts import (
@@ -21,6 +21,9 @@ from service.facts import (
     Sent,
     SesFact,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Signal(StrEnum):
@@ -88,28 +91,6 @@ SUPPRESSIONS: Final = frozenset(
 """Bounce sub-types that say SES never tried (FACTS section 1.4)."""
 
 
-def signal(fact: SesFact) -> Signal | None:
-    """What the fact means for those it is about; None where it changes nothing."""
-    match fact:
-        case Sent():
-            return Signal.SENT
-        case Delayed():
-            return Signal.DELAYED
-        case Delivered():
-            return Signal.DELIVERED
-        case Bounced():
-            return _bounce(fact)
-        case Complained():
-            return _complaint(fact)
-        case Rejected():
-            return Signal.REJECTED
-        case RenderingFailed():
-            return Signal.RENDERING_FAILED
-        case Engaged():
-            return Signal.ENGAGED
-    return None
-
-
 def _bounce(fact: Bounced) -> Signal:
     if fact.bounce_subtype in SUPPRESSIONS:
         return Signal.SUPPRESSED
@@ -123,6 +104,24 @@ def _complaint(fact: Complained) -> Signal:
         return Signal.SUPPRESSED
     # Whoever takes a mail out of the folder for spam has it.
     return Signal.ENGAGED if fact.feedback == "not-spam" else Signal.COMPLAINED
+
+
+_SIGNALS: Final[dict[type, Callable[[Any], Signal]]] = {
+    Sent: lambda _: Signal.SENT,
+    Delayed: lambda _: Signal.DELAYED,
+    Delivered: lambda _: Signal.DELIVERED,
+    Bounced: _bounce,
+    Complained: _complaint,
+    Rejected: lambda _: Signal.REJECTED,
+    RenderingFailed: lambda _: Signal.RENDERING_FAILED,
+    Engaged: lambda _: Signal.ENGAGED,
+}
+
+
+def signal(fact: SesFact) -> Signal | None:
+    """What the fact means for those it is about; None where it changes nothing."""
+    means = _SIGNALS.get(type(fact))
+    return means(fact) if means else None
 
 
 def after(state: Outcome, event: Signal) -> Outcome:

@@ -61,15 +61,15 @@ class Life(msgspec.Struct, frozen=True):
 def lives(submission: str, trail: Trail) -> list[Life]:
     """The lives in order of time; answers from the Message-ID go to the life that asked."""
     known = trail.facts
-    spoken = in_order((fact for fact in known if type(fact) in _RANK), _rank)
+    spoken = in_order([fact for fact in known if type(fact) in _RANK], _rank)
     lines = [(fact, known[fact]) for fact in spoken]
     if is_one_mail(submission):
         return [_life(submission, lines, trail)] if lines else []
     runs: list[list[tuple[Fact, Sighting]]] = []
     open_ = False
     for item in lines:
-        starts = isinstance(item[0], Started)
-        ends = isinstance(item[0], Closed)
+        starts = type(item[0]) is Started
+        ends = type(item[0]) is Closed
         over = not open_ or (starts and not _only_started(runs[-1]))
         if not runs or (over and (starts or not ends)):  # a second `removed` is of the life that ended
             runs.append([])
@@ -103,9 +103,10 @@ def _life(submission: str, run: list[tuple[Fact, Sighting]], trail: Trail) -> Li
     answers = [
         (fact, seen)
         for fact, seen in trail.facts.items()
-        if isinstance(fact, Answered) and bears(fact.submission, first, last)
+        if type(fact) is Answered and bears(fact.submission, first, last)
     ]
-    return Life(submission, (*run, *sorted(answers, key=lambda item: order(item[0]))), first, last)
+    answers.sort(key=lambda item: order(item[0]))
+    return Life(submission, (*run, *answers), first, last)
 
 
 def bears(mail_id: str, first: Instant, last: Instant) -> bool:

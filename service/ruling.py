@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from service.submission import Submission
     from service.verdicts import Due, Message, Verdict
 
-_TALLIED = (Deferred, Refused, Delayed)
+_FAILED = (Deferred, Refused)
+_TALLIED = (*_FAILED, Delayed)
 
 
 class Published(NamedTuple):
@@ -180,13 +181,14 @@ class Ruling:
 
     def _publish(self, verdict: Verdict, book: Book) -> None:
         """Publishes the document, unless it says what the last one said: where it was read is no news."""
-        now = digest(encode(self.documents.correlated(verdict, book, evidence=False)))
+        compared = self.documents.correlated(verdict, book, evidence=False)
+        now = digest(encode(compared))
         if now == book.digest:
             return
         book.digest = now
         book.revision += 1
         self._count_outcomes(book, verdict)
-        document = encode(self.documents.correlated(verdict, book))
+        document = encode(self.documents.evident(compared, verdict, book))
         self.outputs.correlated.append(Published(verdict.mail_id, book.revision, document))
 
     def _publish_gap(self, gap_id: str, gap: GapState, verdict: Verdict, closing: Closing | None = None) -> None:
@@ -244,7 +246,7 @@ class Ruling:
         for life in lives(text, trail) if name[:2] == b"Q:" else ():
             sub = read(life, life.mail_id)
             stream = judge_submission.stream_of(sub, self.policy).name
-            failed = [fact for fact, _ in life.facts if isinstance(fact, Deferred | Refused) and fact in fresh]
+            failed = [fact for fact, _ in life.facts if isinstance(fact, _FAILED) and fact in fresh]
             for fact in failed if not sub.notice else ():
                 self.outputs.tally.add(("refusals", fact.cause, stream), life.mail_id)
 

@@ -120,7 +120,7 @@ def read(life: Life, mail_id: str) -> Submission:
     legs: dict[str, Leg] = {}
     found: dict[str, tuple[str, ...]] = {}
     lost = _lost(life)
-    expected = min((fact.recipient_count for fact, _ in life.facts if isinstance(fact, Queued)), default=0)
+    expected = min([fact.recipient_count for fact, _ in life.facts if type(fact) is Queued], default=0)
     sender, message_id, application, carrier, queued, ended = None, "", "", "", False, ""
     for fact, seen in life.facts:
         match fact:
@@ -138,7 +138,7 @@ def read(life: Life, mail_id: str) -> Submission:
                 found[fact.ses_id] = fact.recipients
             case Accepted() | Deferred() | Refused() | Unconfirmed() | Elsewhere():
                 _attempt(legs, fact, seen)
-    lines = [(fact, seen.seen) for fact, seen in life.facts if not isinstance(fact, Answered)]
+    lines = [(fact, seen.seen) for fact, seen in life.facts if type(fact) is not Answered]
     attempts = [seen for fact, seen in lines if type(fact) in _ENDS]
     return Submission(
         life,
@@ -163,11 +163,13 @@ def read(life: Life, mail_id: str) -> Submission:
 def correction(life: Life) -> int:
     """What a stamp without a zone must be moved by: SES's own clock settles it, else the record's timestamp."""
     floating = [(fact, seen) for fact, seen in life.facts if getattr(fact, "floating", False)]
+    if not floating:
+        return 0
     for fact, _ in floating:
         clock = id_clock(fact.ses_id) if isinstance(fact, Accepted) else None
         if clock is not None:
             return zone(clock - fact.at)
-    return zone(min((seen.seen - fact.at for fact, seen in floating), key=abs, default=0))
+    return zone(min([seen.seen - fact.at for fact, seen in floating], key=abs))
 
 
 def zone(difference: int) -> int:
@@ -182,14 +184,17 @@ def _attempt(
     # What names nobody (an expired mail) is about those who were SES's business, and what was said so is about those
     # who are named later.
     before = legs.pop(UNNAMED, None) if fact.recipients else None
-    others = [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE]
-    for address in fact.recipients or others or ([] if legs else [UNNAMED]):
+    for address in fact.recipients or _others(legs):
         leg = legs.setdefault(address, before or Leg())
         state = next_handoff(leg.state, end)
         if state is not leg.state or state is end is Handoff.DEFERRED:
             entered = _entered(fact, seen)
             refused = entered if end is Handoff.REFUSED else leg.refused_at
             legs[address] = Leg(state, entered, fact, getattr(fact, "ses_id", ""), refused_at=refused)
+
+
+def _others(legs: dict[str, Leg]) -> list[str]:
+    return [a for a, leg in legs.items() if leg.state is not Handoff.ELSEWHERE] or ([] if legs else [UNNAMED])
 
 
 def _entered(fact: Fact, seen: Sighting) -> Instant:
@@ -222,10 +227,13 @@ def _answer(legs: dict[str, Leg], lost: tuple[str, ...], expected: int, fact: An
 
 
 def _lost(life: Life) -> tuple[str, ...]:
-    lost = (getattr(fact, "recipients", ()) or (UNNAMED,) for fact, _ in life.facts if is_lost(fact))
+    lost = [getattr(fact, "recipients", ()) or (UNNAMED,) for fact, _ in life.facts if is_lost(fact)]
     return tuple(sorted({address for some in lost for address in some}))
 
 
 def is_lost(fact: Fact) -> bool:
     """The attempt may have left a copy with SES, under an id that nobody will tell."""
-    return isinstance(fact, Unconfirmed) or (isinstance(fact, Deferred | Refused) and fact.cause is Cause.AMBIGUOUS)
+    return isinstance(fact, Unconfirmed) or (isinstance(fact, _FAILED) and fact.cause is Cause.AMBIGUOUS)
+
+
+_FAILED: Final = (Deferred, Refused)

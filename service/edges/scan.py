@@ -153,10 +153,12 @@ class Scan:
             return
         if self.archive is not None:
             self.archive.keep(name, trail, row)
-        if name[:2] != b"S:" and said.messages:
-            row.facts = list(trail.facts.items())
-            self._rows[name] = row  # an answer may come
         for message in said.messages:
             self._gathered.add(message.name, message.fact, message.sighting)
-            if isinstance(message.fact, Asked):
+            if type(message.fact) is Asked:
                 self._asked.add(message.name)
+                self._rows[name] = row  # an answer may come
+        if name in self._asked:
+            self._rows[name] = row  # so may another question
+        if name in self._rows:
+            row.facts = list(trail.facts.items())
