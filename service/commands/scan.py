@@ -69,6 +69,7 @@ def scan(
     PATHs may be plain, gzip or zstd; JSON lines, pretty-printed or concatenated. The summary goes to standard error.
     """
     began = time.perf_counter()
+    gc.set_threshold(*RARELY)
     with _rejects(rejects, (*smtp, *ses)) as put:
         run, tally = judge_files(smtp, ses, as_of, policy_file, timezone, put)
     documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
