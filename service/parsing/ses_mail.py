@@ -73,7 +73,8 @@ def _first(values: Any) -> str:
 
 def _own_tags(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """The sender's tags; those named `ses:…` are SES's, and some of them vary with the event."""
-    return tuple(sorted([tag for tag in tags.items() if not tag[0].startswith("ses:")])[:_TAGS])
+    own = [tag for tag in tags.items() if not tag[0].startswith("ses:")]
+    return tuple(sorted(own)[:_TAGS]) if own else ()
 
 
 def _message_id(mail: dict[str, Any], ses_id: str, *, legacy: bool) -> str:
@@ -90,16 +91,15 @@ def _message_id(mail: dict[str, Any], ses_id: str, *, legacy: bool) -> str:
 
 def _headers(headers: Any) -> list[Any]:
     """The values of all `Message-ID` headers, in whatever case (`Message-Id` is common)."""
-    if not isinstance(headers, list):
-        return []
-    return [
-        header.get("value") for header in headers if isinstance(header, dict) and _is_message_id(header.get("name"))
-    ]
-
-
-def _is_message_id(name: Any) -> bool:
-    # The length first: of ten headers or more one is read, and `lower` is the dear part.
-    return isinstance(name, str) and len(name) == len(_MESSAGE_ID) and name.lower() == _MESSAGE_ID
+    found: list[Any] = []
+    for header in headers if isinstance(headers, list) else ():
+        if not isinstance(header, dict):
+            continue
+        name = header.get("name")
+        # The length first: of ten headers or more one is read, and `lower` is the dear part.
+        if isinstance(name, str) and len(name) == len(_MESSAGE_ID) and name.lower() == _MESSAGE_ID:
+            found.append(header.get("value"))
+    return found
 
 
 def _acceptable(value: Any, ses_id: str) -> str:
