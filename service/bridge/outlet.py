@@ -61,7 +61,7 @@ class Outlet:
             max_batch_size=1 << 18,
             max_request_size=LARGEST_DEAD_LETTER,
             request_timeout_ms=SENT_WITHIN_MS,
-            compression_type="gzip",
+            compression_type="lz4",
         )
         await self._producer.start()
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from service.contract import bridged, dead_letter
 from tests.integration.aws import ACCOUNT, bridge
 from tests.integration.world import Reader, eventually, mailgap
+from tests.sns import TOPIC, Party, folder, signed
 
 if TYPE_CHECKING:
     from tests.integration.world import World
@@ -131,3 +133,76 @@ def test_what_is_wrong_at_the_start_is_one_sentence(world, aws, arguments, said)
     assert said in running.text()
     assert "Traceback" not in running.text()
     assert running.text().count("\n") == 1
+
+
+@pytest.mark.kafka
+def test_a_forged_record_is_refused_and_a_genuine_one_accepted(world, aws, prefix, tmp_path):
+    url, years = aws.queue(prefix), 36_500
+    root = Party("Root", 0, days=years)
+    authority = Party("Authority", 1, root, days=years)
+    leaf = Party("sns.amazonaws.com", 2, authority, dns="sns.amazonaws.com", days=years)
+    (tmp_path / "roots.pem").write_bytes(root.pem)
+    now = datetime.now(UTC)
+    bodies = {
+        "genuine": signed(leaf, at=now, Message=json.dumps(event(1))),
+        "forged": signed(leaf, at=now, Message=json.dumps(event(2))) | {"Message": json.dumps(event(3))},
+        "replayed": signed(leaf, at=now - timedelta(hours=3), Message=json.dumps(event(4))),
+        "raw": event(5),
+        "of another topic": signed(leaf, at=now, Message=json.dumps(event(6)), TopicArn=TOPIC + "-other"),
+    }
+    for body in bodies.values():
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    trust = "--sns-certificates", folder(tmp_path / "sns", leaf, authority), "--sns-roots", str(tmp_path / "roots.pem")
+    running = bridge(
+        world, aws, "--queue", prefix, "--verify-sns", *trust, "--sns-max-age", "1h", "--allowed-topic", TOPIC
+    )
+    found = asyncio.run(_records(world, world.ses, 1, running.text))
+    letters = asyncio.run(_records(world, f"{world.prefix}-dead-letters", 4, running.text))
+    assert [record.key for record in found] == [ses_id(1).encode()]
+    reasons = {letter.value.decode(): dead_letter.read(letter.headers).reason.value for letter in letters}
+    assert {name: reasons.get(json.dumps(body)) for name, body in bodies.items()} == {
+        "genuine": None,
+        "forged": "bad_signature",
+        "replayed": "too_old",
+        "raw": "unsigned",
+        "of another topic": "foreign_topic",
+    }
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_nothing_is_lost_where_the_bridge_is_killed_ten_times(world, aws, prefix):
+    """kill -9 in the midst of it: every event comes to Kafka, perhaps twice, and the queue is empty at the end."""
+    url, number = aws.queue(prefix), 600
+    sqs = aws.client("sqs")
+    for start in range(0, number, 10):
+        bodies = [json.dumps(event(start + n)) for n in range(10)]
+        sqs.send_message_batch(
+            QueueUrl=url, Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
+        )
+    wanted = {ses_id(n).encode() for n in range(number)}
+    seen: list[bytes] = []
+
+    async def story() -> None:
+        async with Reader(world.kafka, world.ses) as reader:
+
+            async def more() -> bool:
+                news = [record.key for record in await reader.news()]
+                seen.extend(news)
+                return bool(news)
+
+            for _ in range(10):
+                running = bridge(world, aws, "--queue", prefix, "--visibility", "2s", "--pollers", "1")
+                await eventually(more, 60, running.text)
+                running.killed()
+                assert len(set(seen)) < number, "killed in the midst of it"
+            running = bridge(world, aws, "--queue", prefix, "--visibility", "2s")
+
+            async def all_there() -> bool:
+                await more()
+                return wanted <= set(seen) and not aws.left(url)
+
+            await eventually(all_there, 120, lambda: (len(set(seen)), running.text()))
+
+    asyncio.run(story())
+    assert set(seen) == wanted
