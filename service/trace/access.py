@@ -94,6 +94,8 @@ class Access:
             address = ipaddress.ip_address(client)
         except ValueError:
             return False
+        if isinstance(address, ipaddress.IPv6Address):  # who listens on [::] sees IPv4 as ::ffff:10.0.3.7
+            address = address.ipv4_mapped or address
         return any(address in network for network in self.proxies)
 
     def session(self, token: str, now: float) -> str:

@@ -66,7 +66,9 @@ def test_a_proxy_is_believed_by_its_address_alone():
     assert visitor(access, "10.1.2.3", x_forwarded_user="ann", x_forwarded_groups="staff") == Visitor(
         "ann", Role.READER
     )
-    assert visitor(access, "10.2.2.3", **said) is None
+    assert visitor(access, "::ffff:10.1.2.3", **said) == Visitor("ann", Role.UNMASK)
+    for client in ("10.2.2.3", "::ffff:10.2.2.3", "2001:db8::1", "", "nonsense"):
+        assert visitor(access, client, **said) is None
     assert visitor(access, "10.1.2.3", x_forwarded_groups="postmasters") is None  # nobody is named
 
 

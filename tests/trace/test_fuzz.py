@@ -54,7 +54,7 @@ def ask(api, path, mode, questions):
 
 @pytest.mark.parametrize(("path", "mode"), QUESTIONS)
 def test_no_question_breaks_it(api, path, mode):
-    assert ask(api, path, mode, 15)
+    assert ask(api, path, mode, 8)
 
 
 @pytest.mark.slow
