@@ -28,6 +28,7 @@ log = logging.getLogger("mailgap.bridge")
 
 SENT_WITHIN_MS: Final = 20_000
 LINGER_MS: Final = 5
+STOP_BOUND: Final = 3.0
 
 Headers = list[tuple[str, bytes]]
 
@@ -66,9 +67,14 @@ class Outlet:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Disconnects."""
-        if self._producer is not None:
-            await self._producer.stop()
+        """Disconnects, within a bound: with an unfinished batch and no broker aiokafka would wait for ever."""
+        if self._producer is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_BOUND):
+                await self._producer.stop()
+        except TimeoutError:
+            log.warning("Kafka did not answer for %g s; what it has not acknowledged stays in the queue", STOP_BOUND)
 
     async def send(self, key: bytes | None, value: bytes, at: Instant, headers: Headers) -> Unparsable | None:
         """Returns when Kafka has the record; or why it never will."""

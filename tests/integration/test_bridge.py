@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import signal
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from service.contract import bridged, dead_letter
 from tests.integration.aws import ACCOUNT, bridge
-from tests.integration.world import Reader, eventually, mailgap
+from tests.integration.world import Reader, World, eventually, mailgap, ready
 from tests.sns import TOPIC, Party, folder, signed
-
-if TYPE_CHECKING:
-    from tests.integration.world import World
 
 
 def event(number: int, kind: str = "Delivery", account: str = ACCOUNT) -> dict[str, Any]:
@@ -206,3 +204,46 @@ def test_nothing_is_lost_where_the_bridge_is_killed_ten_times(world, aws, prefix
 
     asyncio.run(story())
     assert set(seen) == wanted
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_verdicts_of_what_came_by_sns_and_sqs(world, aws, prefix):
+    """SNS -> SQS -> bridge -> Kafka -> worker: each mail is known to be delivered, whatever its events' order."""
+    aws.queue(prefix)
+    topic = aws.subscribed(prefix, prefix)
+    for kind in ("Delivery", "Send"):
+        for number in range(20):
+            aws.client("sns").publish(TopicArn=topic, Message=json.dumps(event(number, kind)))
+    worker = world.start()
+    running = bridge(world, aws, "--queue", prefix)
+
+    async def judged() -> bool:
+        said = await world.documents()
+        outcomes = {key: [each["outcome"] for each in found[-1]["recipients"]] for key, found in said.items()}
+        return outcomes == {ses_id(number): ["delivered"] for number in range(20)}
+
+    asyncio.run(eventually(judged, 90, lambda: (running.text(), worker.text())))
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_bridge_stops_within_its_bound_and_gives_back_what_kafka_did_not_take(local_kafka, aws, prefix, tmp_path):
+    broker = local_kafka()
+    world = World(broker.bootstrap_servers, prefix, tmp_path)
+    world.prepare()
+    url = aws.queue(prefix)
+    running = bridge(world, aws, "--queue", prefix, "--visibility", "10m")
+    asyncio.run(ready(running))
+    broker.close()
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event(1)))
+
+    async def in_work() -> bool:
+        return running.metric("mailgap_bridge_in_flight") == 1
+
+    asyncio.run(eventually(in_work, 60, running.text))
+    running.send(signal.SIGTERM)
+    assert running.ends(45) == 0, running.text()
+    names = ["ApproximateNumberOfMessages"]
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert found == {"ApproximateNumberOfMessages": "1"}, "it is visible at once, and was not deleted"
