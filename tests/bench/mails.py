@@ -44,12 +44,12 @@ class Record(NamedTuple):
     value: bytes
 
 
-def records(mails: int, seed: int = 7) -> Iterator[Record]:
-    """All records of so many mails, in the order in which they are written."""
+def records(mails: int, seed: int = 7, begin: int = BEGIN) -> Iterator[Record]:
+    """All records of so many mails from `begin` on, in the order in which they are written."""
     chance = random.Random(seed)
     turns: deque[deque[Record]] = deque()
     for number in range(mails):
-        turns.append(deque(_mail(number, chance)))
+        turns.append(deque(_mail(number, begin + number * EVERY, chance)))
         while len(turns) >= OPEN:
             yield from _turn(turns)
     while turns:
@@ -63,8 +63,8 @@ def _turn(turns: deque[deque[Record]]) -> Iterator[Record]:
         turns.append(turn)
 
 
-def _mail(number: int, chance: random.Random) -> list[Record]:
-    at, fate = BEGIN + number * EVERY, chance.random()
+def _mail(number: int, at: int, chance: random.Random) -> list[Record]:
+    fate = chance.random()
     host, queue_id = f"mail-{number % 16:02d}", f"{chance.getrandbits(44):011X}"
     recipient, message_id = f"user{number}@{chance.choice(DOMAINS)}", f"{number}.{chance.getrandbits(32)}@app.example"
     ses_id = f"0100{at + 300:012x}-{uuid.UUID(int=chance.getrandbits(128))}-000000"

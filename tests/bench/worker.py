@@ -1,0 +1,193 @@
+"""`python -m tests.bench.worker [--mails N] [--runs N]`: the worker's whole job on one core, and others beside it.
+
+A real Kafka runs on one core and each contender, in turn, on another: `floor` (bare aiokafka, a dict), `naive` (Faust
+as it comes) and `mailgap` (both roles in one process, every fact, both gaps, verdicts, exactly once). All read the same
+topics: lines and events of interleaved mails. `BENCH_PEERS=folder` runs what lies there as `NAME.py BOOTSTRAP RECORDS
+WANT`, and shows what it prints. Seconds and CPU count from the first record read; ratios are of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from service.demo.broker import LocalKafka
+from service.demo.broker_servers import free_port
+from tests.bench.mails import EVERY, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PARTITIONS = 4
+NAIVE_SHARE = 10
+"""Faust as it comes gets so many times fewer mails, or nobody would wait for it."""
+POLL = 0.2
+PATIENCE = 600.0
+RESOLVED = re.compile(rb'^mailgap_outcomes_total\{[^}]*outcome="(?:delivered|bounced)"[^}]*\} (\S+)$', re.MULTILINE)
+READ = re.compile(rb'^mailgap_records_total\{[^}]*result="facts"[^}]*\} (\S+)$', re.MULTILINE)
+
+
+class Load(NamedTuple):
+    """What stands on the topics."""
+
+    records: int
+    resolved: int
+
+
+class Measured(NamedTuple):
+    """What a contender took."""
+
+    records: int
+    seconds: float
+    cpu: float
+
+
+def main() -> None:
+    """Prints a table a run, and medians."""
+    flags = argparse.ArgumentParser(description=__doc__)
+    flags.add_argument("--mails", type=int, default=50_000)
+    flags.add_argument("--runs", type=int, default=1)
+    given = flags.parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])  # ours and Kafka's
+    runs = [_run(given.mails, cores[-1]) for _ in range(given.runs)]
+    if len(runs) > 1:
+        _show({name: Measured(*map(median, zip(*(run[name] for run in runs), strict=True))) for name in runs[0]})
+
+
+def _run(mails: int, core: int) -> dict[str, Measured]:
+    found: dict[str, Measured] = {}
+    with tempfile.TemporaryDirectory(prefix="mailgap-bench-") as folder:
+        for name, contender, share in (("floor", _floor, 1), ("naive", _naive, NAIVE_SHARE), ("mailgap", _mailgap, 1)):
+            with LocalKafka(Path(folder, name), own=True) as kafka:
+                load = asyncio.run(_fill(kafka.bootstrap_servers, mails // share))
+                found[name] = contender(kafka.bootstrap_servers, load, core, Path(folder))
+                if name == "mailgap":
+                    _peers(kafka.bootstrap_servers, load, core)
+    _show(found)
+    return found
+
+
+async def _fill(bootstrap: str, mails: int) -> Load:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    names = "smtp", "ses", "floor-out", "naive-facts", "naive-out"
+    await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 19)
+    await producer.start()
+    count = resolved = 0
+    for record in records(mails, begin=int(time.time() * 1000) - mails * EVERY - 2000):
+        await producer.send(record.source, record.value, key=record.key, timestamp_ms=record.at)
+        count += 1
+        resolved += record.value.startswith((b'{"eventType":"Delivery"', b'{"eventType":"Bounce"'))
+    await producer.stop()
+    return Load(count, resolved)
+
+
+def _start(core: int, *command: object, **more: object) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, *map(str, command)], **more)  # type: ignore[call-overload]
+    os.sched_setaffinity(process.pid, {core})  # before it has begun any thread
+    return process
+
+
+def _floor(bootstrap: str, load: Load, core: int, _: Path) -> Measured:
+    return _said(_start(core, "-m", "tests.bench.floor", bootstrap, load.records, stdout=subprocess.PIPE))
+
+
+def _naive(bootstrap: str, load: Load, core: int, folder: Path) -> Measured:
+    command = "-m", "tests.bench.naive", bootstrap, load.records, load.resolved
+    with Path(folder, "naive.log").open("wb") as log:
+        return _said(_start(core, *command, stdout=subprocess.PIPE, stderr=log))
+
+
+def _said(process: subprocess.Popen[bytes]) -> Measured:
+    out, _ = process.communicate(timeout=PATIENCE)
+    if process.returncode:
+        sys.exit(f"a contender ended with {process.returncode}")
+    said = re.search(rb"\{.*\}", out)  # Faust's spinner writes there, too
+    if said is None:
+        sys.exit("a contender has said nothing")
+    return Measured(**json.loads(said[0]))
+
+
+def _mailgap(bootstrap: str, load: Load, core: int, folder: Path) -> Measured:
+    key, port = Path(folder, "key"), free_port()
+    key.write_text("0123456789abcdef0123456789abcdef")
+    ours = "--bootstrap-servers", bootstrap, "--smtp-topic", "smtp", "--ses-topic", "ses", "--pseudonym-key-file", key
+    subprocess.run(
+        [sys.executable, "-m", "service.cli", "topics", "create", *map(str, ours[:2]), "--partitions", str(PARTITIONS)],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    with Path(folder, "worker.log").open("wb") as log:
+        worker = _start(core, "-m", "service.cli", "worker", *ours, "--http-bind", f"127.0.0.1:{port}", stderr=log)
+        try:
+            _wait(worker, port, READ, lambda read: read > 0)
+            first, cpu = time.perf_counter(), _cpu(worker.pid)
+            _wait(worker, port, RESOLVED, lambda resolved: resolved >= load.resolved)
+            return Measured(load.records, time.perf_counter() - first, _cpu(worker.pid) - cpu)
+        finally:
+            worker.terminate()
+            worker.wait(60)
+
+
+def _wait(
+    worker: subprocess.Popen[bytes], port: int, samples: re.Pattern[bytes], over: Callable[[float], bool]
+) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and worker.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                body = answer.read()
+        except OSError:
+            body = b""
+        if over(sum(map(float, samples.findall(body)))):
+            return
+        time.sleep(POLL)
+    sys.exit(f"the worker has not done its work in {PATIENCE:.0f} s" if worker.poll() is None else "the worker ended")
+
+
+def _cpu(pid: int) -> float:
+    """User and system seconds of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peers(bootstrap: str, load: Load, core: int) -> None:
+    folder = os.environ.get("BENCH_PEERS")
+    for peer in sorted(Path(folder).glob("*.py")) if folder else ():
+        if peer.stem not in {"workload", "floor"}:
+            process = _start(core, peer, bootstrap, load.records, load.resolved, stdout=subprocess.PIPE)
+            out, _ = process.communicate(timeout=PATIENCE)
+            print(f"{peer.stem}: {out.decode(errors='replace').strip() or f'exit {process.returncode}'}")
+
+
+def _show(found: dict[str, Measured]) -> None:
+    floor = found["floor"]
+    print(f"{'':8} {'records':>9} {'records/s':>10} {'CPU us/record':>14} {'of the floor':>13} {'by CPU':>7}")
+    for name, one in found.items():
+        by_time = one.records / one.seconds / (floor.records / floor.seconds)
+        by_cpu = floor.cpu / floor.records / (one.cpu / one.records)
+        print(
+            f"{name:8} {one.records:>9,.0f} {one.records / one.seconds:>10,.0f} {one.cpu / one.records * 1e6:>14.1f}"
+            f" {by_time:>13.2f} {by_cpu:>7.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
