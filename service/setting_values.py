@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from service.notifications.board import MAIL_ID
@@ -21,12 +22,29 @@ class SettingsError(Exception):
     """A setting that cannot be used; the text names it, its value and the way out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `key` in the file, `MAILGAP_<KEY>` in the environment, `--<flag>` on the command line."""
+
+    key: str
+    flag: str
+    default: object
+    read: Callable[[object, str], Any]
+    help: str
+
+    @property
+    def env(self) -> str:
+        """The environment variable."""
+        return f"MAILGAP_{self.key.upper()}"
+
+
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
 """What Kafka takes for a name of a topic; `.` and `..` are none."""
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.%]{2,60}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?").fullmatch
 _WHOLE: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _BASE: Final = re.compile(r"https?://[^\s/?#\"<>]{1,253}(/[^\s?#\"<>]{0,500})?").fullmatch
 _LINK: Final = re.compile(r"https?://[^\s<>\"|]{1,1000}").fullmatch
+_LOCAL: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])[:/]").match
 LARGEST_PORT: Final = 65_535
 MOST_PARTITIONS: Final = 10_000
 MOST_REPLICAS: Final = 1_000
@@ -167,6 +185,26 @@ def trace_url(value: object, where: str) -> str:
     if not _LINK(str(value)) or MAIL_ID not in str(value):
         raise SettingsError(f"{where}: {value!r} is no http or https URL with {MAIL_ID} in it")
     return str(value)
+
+
+def choice(*choices: str) -> Callable[[object, str], str]:
+    """One of these, written in any case."""
+
+    def read(value: object, where: str) -> str:
+        found = next((each for each in choices if each.casefold() == str(value).strip().casefold()), None)
+        if found is None:
+            raise SettingsError(f"{where}: {value!r} is unknown; choose one of {', '.join(choices)}")
+        return found
+
+    return read
+
+
+def token_url(value: object, where: str) -> str:
+    """Where a secret is sent to: https, or this machine."""
+    url = str(value).strip()
+    if not _BASE(url) or not (url.startswith("https://") or _LOCAL(url)):
+        raise SettingsError(f"{where}: {value!r} is no address that a secret may be sent to; give one with https://")
+    return url
 
 
 def addresses(value: object, where: str) -> str:

@@ -16,9 +16,11 @@ from service.aws_values import MOST_POLLERS, MOST_RECEIVES, accounts, endpoint, 
 from service.notifications.sinks import Sink, SinksError, parse_sinks
 from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
+from service.setting_security import SECURITY, Security
 from service.setting_values import (
     MOST_PARTITIONS,
     MOST_REPLICAS,
+    Setting,
     SettingsError,
     addresses,
     base_url,
@@ -40,25 +42,9 @@ from service.yaml_files import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     import ipaddress
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["TABLE", "Setting", "Settings", "SettingsError", "Topics", "load", "origins", "read_policy", "read_zone"]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: `key` in the file, `MAILGAP_<KEY>` in the environment, `--<flag>` on the command line."""
-
-    key: str
-    flag: str
-    default: object
-    read: Callable[[object, str], Any]
-    help: str
-
-    @property
-    def env(self) -> str:
-        """The environment variable."""
-        return f"MAILGAP_{self.key.upper()}"
 
 
 TABLE: Final = (
@@ -121,8 +107,10 @@ TABLE: Final = (
     Setting("sns_certificates", "--sns-certificates", None, text, "Folder of certificates, instead of fetching them."),
     Setting("sns_roots", "--sns-roots", None, text, "PEM file of the roots to trust, instead of the system's."),
     Setting("sns_max_age", "--sns-max-age", "14d", seconds("1s", "30d"), "The oldest signed record that is taken."),
+    *SECURITY,
 )
-"""`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag."""
+"""`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag.
+So may the secrets of `service.setting_security`."""
 
 _KEY_BYTES: Final = 16
 
@@ -168,6 +156,7 @@ class Settings:
     sns_certificates: str | None
     sns_roots: str | None
     sns_max_age: float
+    security: Security
 
     @property
     def topics(self) -> Topics:
@@ -259,8 +248,10 @@ def load(
     for setting in TABLE:
         where, value = _origin(setting, flags, environ, {**(defaults or {}), **document})
         values[setting.key] = None if value is None else setting.read(value, where)
-    settings = Settings(**values)
+    security = Security(**{setting.key: values.pop(setting.key) for setting in SECURITY})
+    settings = Settings(**values, security=security)
     _check_inputs(settings)
+    security.complain()
     return settings
 
 

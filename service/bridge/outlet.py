@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from service.aws.clients import BackOff
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 from service.edges.topics import LARGEST_DEAD_LETTER, KafkaUnusableError
 from service.facts import Reason, Unparsable
 
@@ -56,7 +57,7 @@ class Outlet:
             if name not in there:
                 raise KafkaUnusableError(f"topic {name} is not there: {way}")
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers.split(","),
+            **client_options(self._settings),
             acks="all",  # not idempotent: a double does no harm, and a producer that lost its sequence could not go on
             linger_ms=LINGER_MS,
             max_batch_size=1 << 18,

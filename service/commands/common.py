@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from service.edges.kafka_clients import security_options
+from service.setting_security import SECURITY_KEYS
 from service.settings import TABLE, Settings, SettingsError, load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -63,11 +65,16 @@ def printable(text: str) -> str:
 
 
 def settings_options(*keys: str, but: Mapping[str, object] | None = None) -> Callable[[_F], _F]:
-    """Adds the flags of these settings, and `--config`. `but` are further ones, with defaults of this command's own."""
+    """Adds the flags of these settings, and `--config`. `but` are further ones, with defaults of this command's own.
+
+    Whoever speaks to Kafka takes the flags of its security, too; unless they are named, the help does not list them.
+    """
     own = but or {}
+    unseen = set(SECURITY_KEYS) - set(keys) if "bootstrap_servers" in keys else set()
+    taken = {*keys, *own, *unseen}
 
     def decorate(function: _F) -> _F:
-        for setting in reversed([setting for setting in TABLE if setting.key in keys or setting.key in own]):
+        for setting in reversed([setting for setting in TABLE if setting.key in taken]):
             shown = f"{setting.help} [env: {setting.env}]"
             if setting.default is False:
                 function = click.option(setting.flag, setting.key, is_flag=True, default=None, help=shown)(function)
@@ -76,7 +83,12 @@ def settings_options(*keys: str, but: Mapping[str, object] | None = None) -> Cal
             if default not in (None, ()):
                 shown += f"  [default: {default}]"
             function = click.option(
-                setting.flag, setting.key, default=None, multiple=setting.key in SEVERAL, help=shown
+                setting.flag,
+                setting.key,
+                default=None,
+                multiple=setting.key in SEVERAL,
+                help=shown,
+                hidden=setting.key in unseen,
             )(function)
         return click.option("--config", default=None, help="YAML file with any of these settings.")(function)
 
@@ -87,5 +99,13 @@ def settings_of(flags: dict[str, Any], config: str | None) -> Settings:
     """The settings; what is wrong with them is bad usage."""
     try:
         return load(flags, config=config)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def security_of(settings: Settings) -> dict[str, Any]:
+    """What clients of Kafka are made with beside its address; what is wrong with it is bad usage."""
+    try:
+        return security_options(settings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error

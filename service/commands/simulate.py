@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import Failure, settings_of, settings_options, why
+from service.commands.common import Failure, security_of, settings_of, settings_options, why
 from service.contract.wire import instant_of
-from service.settings import SettingsError
+from service.settings import TABLE, SettingsError
 from service.simulation import files
 from service.simulation.deadlines import PlanError, Policy, milliseconds, read_policy
 from service.simulation.envelopes import ENVELOPES
@@ -70,7 +70,7 @@ def simulate(folder: Path | None, truth: Path | None, config: str | None, **give
     """
     if (folder is None) is (truth is None):
         raise click.UsageError("give --to FOLDER for files, or --truth FILE to play to Kafka")
-    flags = {key: given.pop(key) for key in ("bootstrap_servers", "smtp_topics", "ses_topics", "policy_file")}
+    flags = {setting.key: given.pop(setting.key) for setting in TABLE if setting.key in given}
     settings = settings_of(flags, config)
     try:
         plan = _plan(_policy(settings), files_only=folder is not None, **given)
@@ -82,7 +82,7 @@ def simulate(folder: Path | None, truth: Path | None, config: str | None, **give
     if not settings.smtp_topics or not settings.ses_topics:
         raise click.UsageError("nowhere to send it: give --smtp-topic and --ses-topic")
     assert truth is not None
-    inputs = Inputs(settings.bootstrap_servers, settings.smtp_topics, settings.ses_topics)
+    inputs = Inputs(settings.bootstrap_servers, settings.smtp_topics, settings.ses_topics, security_of(settings))
     footer = _to_kafka(plan, inputs, truth)
     _say(footer, plan, f"mailgap verify --truth {truth}")
     if footer.worst_lag_ms > plan.policy.grace:

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from service.commands.common import Failure, printable, settings_of, settings_options
+from service.commands.common import Failure, printable, security_of, settings_of, settings_options
 from service.settings import SettingsError
 from service.simulation.deadlines import PlanError, milliseconds
 from service.simulation.truth import TruthError, read
@@ -80,7 +80,8 @@ def _scanned(truth: Truth, lines: Any, details: int) -> Scoreboard:
 
 async def _read(truth: Truth, settings: Settings, patience: float, details: int) -> Scoreboard:
     """Reads until all is right and has been due, or patience is at an end."""
-    where = Where(settings.bootstrap_servers, settings.topics.correlated, settings.topics.gaps)
+    topics = settings.topics
+    where = Where(settings.bootstrap_servers, topics.correlated, topics.gaps, security_of(settings))
     until = max(truth.end / 1000, time.time()) + patience
     said = Said()
     async with Reader(where, said) as reader:

@@ -13,8 +13,10 @@ from service.commands.common import settings_of, settings_options
 from service.commands.topics import run_or_fail
 from service.edges import topics as kafka
 from service.edges.http import HttpServer
+from service.edges.kafka_clients import security_options
 from service.metrics import release
 from service.policy import advice
+from service.setting_security import SECURITY_KEYS
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ ROLES = ("ingest", "correlate")
     "brake",
     "runbooks",
     "timezone",
+    *SECURITY_KEYS,
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
@@ -90,6 +93,7 @@ def _run(settings: Settings, policy: Policy, hide: Pseudonyms | None, partitions
         bootstrap_servers=settings.bootstrap_servers,
         prefix=settings.prefix,
         partitions=partitions,
+        client=security_options(settings),
         session_timeout=settings.session_timeout,
         heartbeat=settings.session_timeout / 5,
         commit_interval=settings.commit_interval,

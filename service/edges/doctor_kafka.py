@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -119,7 +120,7 @@ class Asked:
         """Writes one record to each of our topics, and takes it back. Raises one of `REFUSALS`."""
         names = self._settings.topics
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers.split(","),
+            **client_options(self._settings),
             transactional_id=f"{self._settings.prefix}-doctor",
         )
         await producer.start()
@@ -137,7 +138,7 @@ async def asking(settings: Settings) -> AsyncIterator[Asked]:
     """A connection. Raises `KafkaUnusableError` where no broker answers."""
     async with topics.admin(settings) as admin:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap_servers.split(","),
+            **client_options(settings),
             enable_auto_commit=False,
             auto_offset_reset="latest",
         )

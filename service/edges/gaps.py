@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from service import facts_record
 from service.contract.enums import GapState
 from service.contract.gap import SCHEMA, GapRecord
+from service.edges.kafka_clients import client_options
 from service.edges.reading import reader, records
 from service.facts_record import Closing, FactsRecord
 from service.lives import name_of
@@ -69,7 +70,7 @@ async def close(
 
 async def _ask(settings: Settings, gaps: Iterable[GapRecord], at: int, by: str, reason: str) -> None:
     """Each to where the row of its mail is: Kafka's own partitioner places a name as the workers do."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers.split(","), enable_idempotence=True)
+    producer = AIOKafkaProducer(**client_options(settings), enable_idempotence=True)
     await producer.start()
     try:
         for gap in gaps:

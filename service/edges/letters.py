@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from service.contract import dead_letter
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 from service.edges.reading import reader, records
 from service.facts import REFUSALS
 
@@ -105,7 +106,7 @@ async def replay(settings: Settings, letters: Iterable[Letter]) -> tuple[int, li
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
+        **client_options(settings),
         enable_idempotence=True,
         max_request_size=topics.LARGEST_DEAD_LETTER,
     )

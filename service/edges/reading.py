@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ async def reader(settings: Settings, topic: str, **options: Any) -> AsyncIterato
             f"topic {topic} is not there: make ours with `mailgap topics create`, or give --prefix"
         )
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
+        **client_options(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

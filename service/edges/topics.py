@@ -11,7 +11,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from service.edges import topic_checks as checks
+from service.edges.kafka_clients import client_options, why_unreachable
 from service.edges.topic_checks import Found, Wanted
+from service.setting_values import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container, Iterable, Mapping
@@ -56,19 +58,34 @@ def wanted(settings: Settings) -> list[Wanted]:
 @asynccontextmanager
 async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An administration client. Raises `KafkaUnusableError` where no broker answers."""
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(","), request_timeout_ms=10_000)
+    try:
+        options = client_options(settings)
+    except SettingsError as error:
+        raise KafkaUnusableError(str(error)) from error
+    client = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(ANSWER_BOUND):
             await client.start()
     except (KafkaError, TimeoutError, OSError, ValueError) as error:
         await client.close()
-        raise KafkaUnusableError(
-            f"no Kafka answers at {settings.bootstrap_servers}: start it, or give its address with --bootstrap-servers"
-        ) from error
+        raise KafkaUnusableError(await _unreachable(settings, options)) from error
     try:
         yield client
     finally:
         await client.close()
+
+
+async def _unreachable(settings: Settings, options: Mapping[str, Any]) -> str:
+    """One sentence; with TLS or SASL the brokers may well be there, and the reason is what they say."""
+    where, protocol = settings.bootstrap_servers, settings.security.security_protocol
+    if protocol == "PLAINTEXT":
+        return f"no Kafka answers at {where}: start it, or give its address with --bootstrap-servers"
+    why = await why_unreachable(settings, options) or "only some of them answer"
+    how = " and ".join(filter(None, (protocol, settings.security.sasl_mechanism)))
+    return (
+        f"Kafka at {where} cannot be used with {how}:"
+        f" {why}: correct --bootstrap-servers, the TLS files or the credentials"
+    )
 
 
 class Made(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
 
@@ -20,7 +21,7 @@ from service.simulation import truth
 from service.simulation.story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from service.facts import Instant
@@ -44,6 +45,8 @@ class Inputs(NamedTuple):
     bootstrap_servers: str
     smtp: tuple[str, ...]
     ses: tuple[str, ...]
+    client: Mapping[str, Any] = MappingProxyType({})
+    """Further arguments of the client: TLS and SASL."""
 
     def topic(self, record: Record) -> str:
         """The topic of a record."""
@@ -55,6 +58,7 @@ async def play(plan: Plan, inputs: Inputs, path: Path, progress: Callable[[int, 
     """Plays it all; the truth goes to `path`. `progress` hears of mails and records. Raises `KafkaLostError`."""
     producer = AIOKafkaProducer(
         bootstrap_servers=inputs.bootstrap_servers.split(","),
+        **inputs.client,
         enable_idempotence=True,
         linger_ms=5,
         request_timeout_ms=_PATIENCE,

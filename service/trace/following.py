@@ -20,6 +20,7 @@ from service.contract.condition import SCHEMA as CONDITION
 from service.contract.condition import ConditionRecord
 from service.contract.correlated import SCHEMA as CORRELATED
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 from service.logs import fields
 from service.metrics import TRACE_UNREADABLE, TRACE_WRITTEN
 from service.rows import UnknownVersionError
@@ -130,7 +131,7 @@ class Follower:
     @asynccontextmanager
     async def _reading(self, isolation: str) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers.split(","),
+            **client_options(self._settings),
             isolation_level=isolation,
             auto_offset_reset="earliest",
             enable_auto_commit=False,

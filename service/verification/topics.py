@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -9,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from service.verification.said import Said
@@ -26,6 +28,8 @@ class Where(NamedTuple):
     bootstrap_servers: str
     correlated: str
     gaps: str
+    client: Mapping[str, Any] = MappingProxyType({})
+    """Further arguments of every client: TLS and SASL."""
 
 
 class Reader:
@@ -36,6 +40,7 @@ class Reader:
         self._where, self._said = where, said
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=where.bootstrap_servers.split(","),
+            **where.client,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -84,7 +89,7 @@ class Reader:
 
 
 async def _partitions(where: Where) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=where.bootstrap_servers.split(","))
+    admin = AIOKafkaAdminClient(bootstrap_servers=where.bootstrap_servers.split(","), **where.client)
     try:
         await admin.start()
         counts = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}

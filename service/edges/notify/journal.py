@@ -13,6 +13,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from service.edges.kafka_clients import client_options
 from service.edges.reading import reader, records
 from service.notifications.ledger import Entry
 
@@ -79,7 +80,7 @@ class Journal:
         self._topic = settings.topics.notified
         self._lock = asyncio.Lock()
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers.split(","),
+            **client_options(settings),
             transactional_id=f"{settings.prefix}-notify",
             transaction_timeout_ms=20_000,
             request_timeout_ms=20_000,
@@ -122,7 +123,7 @@ class Lead(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self.joined = False
         self.is_ours = False
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap_servers.split(","),
+            **client_options(settings),
             group_id=f"{settings.prefix}-notify",
             enable_auto_commit=False,
             session_timeout_ms=int(settings.session_timeout * 1000),

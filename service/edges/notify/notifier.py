@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from service.edges import topics
+from service.edges.kafka_clients import client_options
 from service.edges.notify import journal as journals
 from service.edges.notify.courier import Courier
 from service.edges.notify.delivery import delivery
@@ -72,7 +73,7 @@ class Notifier:
             if name not in counts:
                 raise topics.KafkaUnusableError(f"topic {name} is not there: make ours with `mailgap topics create`")
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers.split(","),
+            **client_options(self._settings),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
