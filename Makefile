@@ -21,7 +21,7 @@ TRACE ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all bench bench-trace lint format kafka postfix mtas prometheus postgres chromium requirements clean
+.PHONY: help demo test test-all ship bench bench-trace lint format kafka postfix mtas prometheus postgres chromium requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+ship: $(VENV)/.ship ## install what looks at the image, the chart and the supply chain; then make test PYTEST=tests/chart
 
 format: $(VENV)/.dev ## let ruff format the code and sort its imports
 	$(BIN)/ruff check --fix-only
@@ -90,4 +92,9 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "Adding the developer's tools to $(VENV) ..."
 	@$(PIP) install $(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.ship: $(VENV)/.dev requirements/ship.txt
+	@echo "Adding Helm and its like to $(VENV) ..."
+	@$(PIP) install $(LOCKED) -r requirements/ship.txt
 	@touch $@
