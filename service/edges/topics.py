@@ -142,7 +142,8 @@ async def partitions(settings: Settings) -> int:
     ours = [topic for topic in wanted(settings) if topic.name not in there]
     if ours:
         raise KafkaUnusableError(
-            f"topic {ours[0].name} is not there: make ours with `mailgap topics create --prefix {settings.prefix}`"
+            f"topic {ours[0].name} is not there{_or_hidden(settings)}: make ours with"
+            f" `mailgap topics create --prefix {settings.prefix}`"
         )
     for problem in _missing_inputs(settings, there):
         raise KafkaUnusableError(problem)
@@ -186,10 +187,17 @@ def _shards(settings: Settings, topic: Wanted, there: Mapping[str, Found]) -> It
         )
 
 
+def _or_hidden(settings: Settings) -> str:
+    """Kafka tells a user nothing of topics that it may not describe."""
+    known = settings.security.sasl or settings.security.tls_cert_file
+    return ", or this user may not see it" if known else ""
+
+
 def _missing_inputs(settings: Settings, there: Container[str]) -> Iterable[str]:
     for name in (*settings.smtp_topics, *settings.ses_topics):
         if name not in there:
-            yield f"input topic {name} is not there: make it, or correct --smtp-topic and --ses-topic"
+            hidden = _or_hidden(settings)
+            yield f"input topic {name} is not there{hidden}: make it, or correct --smtp-topic and --ses-topic"
 
 
 async def _described(client: AIOKafkaAdminClient) -> dict[str, Found]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from topologies.engine.bounded import bounded
 from topologies.engine.errors import EngineError
@@ -26,9 +27,20 @@ async def _partitions(app: Any) -> dict[str, int]:
         await admin.start()
         try:
             described = await admin.describe_topics(names)
+            await _may_join(admin, app.conf.id)
         finally:
             await admin.close()
     return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+
+async def _may_join(admin: AIOKafkaAdminClient, group: str) -> None:
+    """A consumer that may not use its group tries for ever, and says nothing."""
+    try:
+        await admin.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:
+        return  # the first group of a new cluster: its coordinator is only being chosen
+    except GroupAuthorizationFailedError as error:
+        raise EngineError(f"This user may not use the group {group}: allow it Read on that group") from error
 
 
 def complain(app: Any, partitions: Mapping[str, int]) -> None:
