@@ -84,6 +84,7 @@ def test_a_storm_is_a_handful_of_notifications_and_history_is_none(desk, receive
     assert notify.metric("mailgap_notify_leads") == 1
 
 
+@pytest.mark.slow
 def test_dead_slow_and_angry_sinks_hold_up_nobody_and_lose_no_resolve(desk, receiver):
     """One is down, one hangs, one refuses, one asks for time; the good one is told at once. Secrets stay secret."""
     for path, answer in (("/down", Answer(503)), ("/slow", Answer(delay=60)), ("/angry", Answer(403, body=b"s3cr3t"))):
