@@ -37,7 +37,7 @@ def named(data: bytes) -> bytes:
         (gzip.compress(b"", mtime=0), b""),
         (gzip.compress(TEXT, mtime=0) * 3, TEXT * 3),
         (gzip.compress(TEXT, mtime=0) + b"\0\0\n" + gzip.compress(TEXT, mtime=0) + b"\0" * 5000, TEXT * 2),
-        (gzip.compress(bytes(range(256)) * 400), bytes(range(256)) * 400),
+        (gzip.compress(bytes(range(256)) * 400, mtime=0), bytes(range(256)) * 400),
         (TEXT, TEXT),
         (b"", b""),
     ],
