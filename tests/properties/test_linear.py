@@ -106,8 +106,8 @@ def quoted(size: int) -> bytes:
 
 def packed(unit: bytes) -> Callable[[int], bytes]:
     def made(size: int) -> bytes:
-        count = size // len(gzip.compress(unit))
-        return gzip.compress(unit) * count
+        count = size // len(gzip.compress(unit, mtime=0))
+        return gzip.compress(unit, mtime=0) * count
 
     return made
 
@@ -118,7 +118,7 @@ def in_base64(size: int) -> bytes:
 
 
 def batch(size: int) -> bytes:
-    line = gzip.compress(SENT.encode())
+    line = gzip.compress(SENT.encode(), mtime=0)
     record = {"data": base64.b64encode(line).decode()}
     return json.dumps({"records": [record] * (size // (len(json.dumps(record)) + 2))}).encode()
 
