@@ -3,7 +3,8 @@
     passing -> PART  -> open     HEAD -> open (for a moment)
     open    -> PART  -> open     MORE -> open
     open    -> WHOLE -> joined   after a HEAD: the head is parsed as it is, and the record begins anew
-    open    -> 30 s of record time -> parsed as it is, and forgotten
+    passing -> STARTS -> open    open -> ENDS -> joined: the second record, with the words that only the first has
+    open    -> 30 s of record time, or 2 min of a delivery -> parsed as it is, and forgotten
     open    -> 64 KiB or 256 records -> parsed as it is; what still comes of the line is left out
 
 Its state is a value. What is open was not handed on: whoever reads the records must acknowledge, and vouch for their
@@ -17,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from service.facts import MINUTE, SECOND, Instant
-from service.parsing.pieces import Kind, Piece, piece_of, whole
+from service.parsing.pieces import OPENING, Kind, Piece, ended, piece_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,12 +29,18 @@ PATIENCE: Final = 30 * SECOND
 """How long, in record time, the rest of a line is waited for."""
 FOLDED: Final = 5 * SECOND
 """How long for what may follow a line that may be whole: Exim writes both at once."""
+DELIVERING: Final = 2 * MINUTE
+"""How long for the end of a delivery: qmail waits for a minute for a connection. All that is judged waits as long."""
 TORN: Final = 10 * MINUTE
 """How long the rest of a line that grew too long is known for what it is."""
 STREAMS: Final = 256
 """Open lines of one partition; beyond, the oldest are parsed as they are."""
-STRADDLE: Final = MINUTE
-"""How far back a line that is woven into another may hold the acknowledgement."""
+STRADDLE: Final = 2
+"""How far back a line that is woven into another may hold the acknowledgement: times as long as that is waited for.
+
+Where lines are woven together without an end, one may so be read again without its beginning, but only after a crash:
+of qmail, a failure is then told twice, under its mail and under its delivery.
+"""
 
 
 class Input(Protocol):
@@ -55,7 +62,7 @@ class Input(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Several records as the one that they should have been: where and when the first was."""
+    """Several records as the one that they should have been: where and when the first was, or of a delivery its end."""
 
     topic: str
     partition: int
@@ -86,7 +93,7 @@ class _Open:
     size: int
     since: Instant
     again: Held
-    head: bool
+    kind: Kind
 
     @property
     def torn(self) -> bool:
@@ -94,8 +101,12 @@ class _Open:
 
     def over(self, now: Instant) -> bool:
         """Whether it was waited for long enough."""
-        return now - self.since > (TORN if self.torn else FOLDED if self.head else PATIENCE)
+        return now - self.since > (TORN if self.torn else _PATIENCE[self.kind])
 
+
+_PATIENCE: Final = {Kind.PART: PATIENCE, Kind.HEAD: FOLDED, Kind.STARTS: DELIVERING}
+_GOES_ON: Final = {Kind.HEAD: Kind.MORE, Kind.STARTS: Kind.ENDS}
+"""What alone goes on with a line that may be whole; any other record of its stream begins anew."""
 
 _Lines: TypeAlias = dict[_Stream, _Open]
 
@@ -152,13 +163,13 @@ def _placed(here: _Lines, record: Input, piece: Piece, at: Instant) -> list[Inpu
     stream = (record.key, piece.stream)
     line = here.get(stream)
     ready: list[Input] = []
-    if line is not None and (line.over(at) or (line.head and piece.kind is not Kind.MORE)):
+    if line is not None and (line.over(at) or piece.kind is not _GOES_ON.get(line.kind, piece.kind)):
         del here[stream]
         ready += [] if line.torn else [_as_it_is(line)]
         line = None
     if line is not None:
         return _left_out(here, stream, record, piece) if line.torn else _extended(here, stream, line, record, piece)
-    if piece.kind not in {Kind.PART, Kind.HEAD}:
+    if piece.kind not in OPENING:
         return [*ready, record]
     here[stream] = _begun(here, record, piece, at)
     return ready + _bounded(here)
@@ -167,18 +178,23 @@ def _placed(here: _Lines, record: Input, piece: Piece, at: Instant) -> list[Inpu
 def _begun(here: _Lines, record: Input, piece: Piece, at: Instant) -> _Open:
     # Read again from here, a line that began before and ends after would lack its beginning, and its rest would pass
     # for a line of its own. So it is read again with the other from its beginning.
-    others = [line.again for line in here.values() if not line.torn and at - line.again.since < STRADDLE]
+    lines = [line for line in here.values() if not line.torn]
+    others = [line.again for line in lines if at - line.again.since < STRADDLE * _PATIENCE[line.kind]]
     again = min([Held(record.offset, at), *others])
-    head = piece.kind is Kind.HEAD
-    text = piece.text.rstrip("\r\n") if head else piece.text
-    return _Open((record,), (text,), len(record.value or b""), at, again, head)
+    text = piece.text if piece.kind is Kind.PART else piece.text.rstrip("\r\n")
+    return _Open((record,), (text,), len(record.value or b""), at, again, piece.kind)
 
 
 def _extended(here: _Lines, stream: _Stream, line: _Open, record: Input, piece: Piece) -> list[Input]:
-    text = "\n" + piece.text.rstrip("\r\n") if line.head else piece.text
+    if line.kind is Kind.STARTS:
+        del here[stream]
+        value = ended(record.value or b"", piece.text, line.texts[0])
+        where = record.topic, record.partition, record.offset, record.timestamp
+        return [Joined(*where, record.key, value, (*line.records, record))]
+    text = "\n" + piece.text.rstrip("\r\n") if line.kind is Kind.HEAD else piece.text
     size = line.size + len(record.value or b"")
     longer = replace(line, records=(*line.records, record), texts=(*line.texts, text), size=size)
-    if not line.head and piece.kind is not Kind.PART:
+    if line.kind is Kind.PART and piece.kind is not Kind.PART:
         del here[stream]
         return [_as_it_is(longer)]
     if size > LARGEST or len(longer.records) >= MOST:
@@ -212,7 +228,7 @@ def _given_up(here: _Lines, now: Instant) -> list[Input]:
 def _as_it_is(line: _Open) -> Input:
     """What has come of a line, as one record."""
     first = line.records[0]
-    if len(line.records) == 1 and line.head:
+    if len(line.records) == 1 and line.kind is not Kind.PART:
         return first
     value = whole(first.value or b"", list(line.texts))
     return Joined(first.topic, first.partition, first.offset, first.timestamp, first.key, value, line.records)

@@ -18,7 +18,7 @@ would say: `250 Ok <an id>`, or a `454` that pages. So one rule holds for accept
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -60,6 +60,17 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     relay: Relay
     reply: str
     whole: bool = True
+
+
+class Half(NamedTuple):
+    """One of the two lines that a server writes of an attempt, and which attempt of its host it is of.
+
+    The line that starts it has `words`, which the line of its end lacks after its `mark`; the other has none.
+    """
+
+    whose: str
+    mark: str
+    words: str = ""
 
 
 def submission(line: Line, queue_id: str) -> str:

@@ -2,8 +2,8 @@
 
 Decides whether a record is a piece, of which stream, and whether more follows: CRI's `P` and `F`, Docker's 16 KiB
 chunks, what fluentd, Fluent Bit, Vector and journald make of both, Exim's `[1/3]` in syslog, and its main log's folded
-replies, whose continuations begin with a space. It must never look at more than a record's beginning where the record
-is none of these, since nearly all are not.
+replies, whose continuations begin with a space; and the two lines that qmail and nullmailer write of one delivery. It
+must never look at more than a record's beginning where the record is none of these, since nearly all are not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
+
+from service.parsing.qmail import delivery_in
+from service.parsing.simple_clients import attempt_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +27,20 @@ class Kind(Enum):
     PART = "more must follow"
     HEAD = "more may follow"
     MORE = "follows a head"
+    STARTS = "another record says how it ended"
+    ENDS = "says how that ended"
     WHOLE = "a line, or the end of one"
 
 
+OPENING: Final = frozenset({Kind.PART, Kind.HEAD, Kind.STARTS})
+"""What a line may begin with that comes in several records."""
+
+
 class Piece(NamedTuple):
-    """A record's place: `stream` tells those apart that are woven into one another in one partition."""
+    """A record's place: `stream` tells those apart that are woven into one another in one partition.
+
+    `text` is the piece itself; of what starts, the words that the line of its end lacks; of that, what they follow.
+    """
 
     stream: str
     kind: Kind
@@ -50,7 +62,7 @@ _FOLDS: Final = (" ", "\t")
 
 _TEXTS: Final = ("log", "message", "MESSAGE", "msg", "short_message")
 # What a document that is a piece must hold somewhere, so that others need not be read.
-_SIGNS: Final = (b'"P"', b" P ", b"P:", b"artial", b"PARTIAL", b" ** ", b" == ", b" => ", b" -> ")
+_SIGNS: Final = (b'"P"', b" P ", b"P:", b"artial", b"PARTIAL", b" ** ", b" == ", b" => ", b" -> ", b"tarting delivery")
 _STREAMS: Final = (
     *("stream", "source", "container_id", "container_name", "partial_id", "CONTAINER_PARTIAL_ID", "CONTAINER_ID"),
     *("file", "filename", "path", "hostname", "host", "_HOSTNAME", "pod", "container"),
@@ -65,13 +77,15 @@ def piece_of(value: bytes, *, watched: bool) -> Piece | None:
     first = value[:1]
     if first == b"{":
         return _in_document(value) if watched or len(value) >= CHUNK or any(map(value.__contains__, _SIGNS)) else None
-    if not watched and not first.isdigit() and b" exim" not in value[:_BEGINNING]:
-        return None
+    if not watched and not first.isdigit():
+        beginning = value[:_BEGINNING]
+        if b" exim" not in beginning and b"tarting delivery" not in beginning:
+            return None
     text = value.decode(errors=_AS_BYTES)
     if "\n" in text.rstrip("\n"):
         return None  # a record of several lines is nobody's piece
     found = _in_text(text)
-    return found if watched or found.kind in {Kind.PART, Kind.HEAD} else None
+    return found if watched or found.kind in OPENING else None
 
 
 def whole(value: bytes, texts: list[str]) -> bytes:
@@ -85,11 +99,24 @@ def whole(value: bytes, texts: list[str]) -> bytes:
     document[name] = _headed(said, texts) if _CRI(said) else "".join(texts)
     for key in [key for key in document if "partial" in key.lower()]:
         del document[key]
-    document |= {key: "F" for key in ("logtag", "_p") if key in document}
+    return _written(document | {key: "F" for key in ("logtag", "_p") if key in document})
+
+
+def _written(document: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(document)
     except TypeError:  # orjson reads what is nested deeper than it writes
         return orjson.dumps({key: each for key, each in document.items() if not isinstance(each, dict | list)})
+
+
+def ended(value: bytes, mark: str, words: str) -> bytes:
+    """The record of an end, with the words of its start after the mark: one line that says both."""
+    text = value.decode(errors=_AS_BYTES)
+    if not text.startswith("{"):
+        return text.replace(mark, f"{mark}{words}", 1).encode(errors=_AS_BYTES)
+    document = orjson.loads(value)
+    name = _text_of(document)
+    return _written(document | {name: document[name].replace(mark, f"{mark}{words}", 1)})
 
 
 def rejoined(lines: list[str]) -> list[str]:
@@ -137,12 +164,26 @@ def _in_text(text: str) -> Piece:
     cri = _CRI(text)
     if cri:
         rest = text[cri.end() :].rstrip("\r\n")
-        return Piece(cri[2], Kind.PART, rest) if cri[3] == "P" else Piece(cri[2], _folding(rest), rest)
+        if cri[3] == "P":
+            return Piece(cri[2], Kind.PART, rest)
+        return _attempt(cri[2], rest) or Piece(cri[2], _folding(rest), rest)
     exim = _EXIM_SYSLOG(text, 0, _BEGINNING)
     if exim:
         more = int(exim[2]) < int(exim[3])
         return Piece(exim[1], Kind.PART if more else Kind.WHOLE, text[exim.end() :].rstrip("\r\n"))
-    return Piece("", _folding(text), text)
+    return _attempt("", text) or Piece("", _folding(text), text)
+
+
+def _attempt(stream: str, text: str) -> Piece | None:
+    """A line that says which delivery starts, or how it ended; the first says of which mail, the second does not."""
+    beginning = text[:_BEGINNING]
+    found = (delivery_in(text) if "delivery " in beginning else None) or (
+        attempt_in(text) if "tarting delivery: " in beginning or "smtp: " in beginning else None
+    )
+    if found is None:
+        return None
+    kind = Kind.STARTS if found.words else Kind.ENDS
+    return Piece(f"{stream}\0{found.whose}", kind, found.words or found.mark)
 
 
 def _folding(text: str) -> Kind:
@@ -173,6 +214,8 @@ def _in_document(value: bytes) -> Piece | None:
     if cri:
         text = text[cri.end() :].rstrip("\r\n")
         kind = Kind.PART if cri[3] == "P" else kind
+    if kind is Kind.WHOLE and (attempt := _attempt(stream, text)):
+        return attempt
     return Piece(stream, kind if kind is Kind.PART else _folding(text), text)
 
 

@@ -1,8 +1,9 @@
 """What the small clients say: nullmailer, sSMTP and the DragonFly mail agent.
 
-None of them says in one line which mail it means, to whom it went and what the server said. So an acceptance stands
-under the SES id alone, and a failure for good under a name of its own; that something was put off makes no fact, since
-it could not be seen to end. sSMTP's `Sent mail for ... (221 Bye)` says that some server took some mail, and no more.
+None of them says in one line which mail it means, to whom it went and what the server said. Nullmailer says which mail
+and what in two lines, which `service.assembler` makes one of. A line alone gives an acceptance by the SES id, and a
+failure for good under a name of its own; that something was put off makes no fact, since it could not be seen to end.
+sSMTP's `Sent mail for ... (221 Bye)` says that some server took some mail, and no more.
 """
 
 from __future__ import annotations
@@ -13,8 +14,21 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from service.facts import Closed
-from service.parsing.delivering import NOBODY, Attempt, in_words_of_ses, one, put_off, refused, submission, taken
+from service.parsing.delivering import (
+    NOBODY,
+    Attempt,
+    Half,
+    in_words_of_ses,
+    one,
+    put_off,
+    refused,
+    relay_named,
+    submission,
+    taken,
+)
+from service.parsing.qmail import bare_multilog
 from service.parsing.replies import relay_of
+from service.parsing.syslog import parse_line
 
 if TYPE_CHECKING:
     from service.parsing.delivering import Facts
@@ -33,12 +47,45 @@ def parse_simple(line: Line, relays: frozenset[str]) -> Facts | None:
     return _READERS[line.program.lower()](line, relays)
 
 
-def _nullmailer(line: Line, _: frozenset[str]) -> Facts:
-    text = line.message
-    if text.startswith("smtp: Succeeded: "):
-        return taken(Attempt(line, "", (), NOBODY, text.removeprefix("smtp: Succeeded: ")))
-    reply = text.removeprefix("smtp: Failed: ")
-    return _for_good(line, "nullmailer", reply) if reply != text and reply.startswith("5") else []
+# Of version 1 and of version 2; nullmailer hands its mails on one after the other.
+_STARTS: Final = re.compile(
+    r"Starting delivery: (?:host: (\S{1,255}) protocol: smtp|protocol: smtp host: (\S{1,255})) "
+    r"file: (\d{1,12}\.\d{1,10})\s*$"
+).match
+_ATTEMPT: Final = re.compile(r"smtp: (?:file (\d{1,12}\.\d{1,10}) at (\S{1,255}): )?(Succeeded|Failed): ").match
+
+
+def attempt_in(text: str) -> Half | None:
+    """The start of an attempt of nullmailer's, or its end; None for any other line."""
+    line = parse_line(text, 0) or bare_multilog(text, 0, None)
+    if line and _READERS.get(line.program.lower()) is not _nullmailer:
+        return None
+    host, message = (line.host, line.message) if line else ("", text)
+    whose = f"{host}/nullmailer"
+    starts = _STARTS(message)
+    if starts:
+        return Half(whose, _MARK, f"file {starts[3]} at {starts[1] or starts[2]}: ")
+    return Half(whose, _MARK) if _ATTEMPT(message) else None
+
+
+_MARK: Final = "smtp: "
+
+
+def _nullmailer(line: Line, relays: frozenset[str]) -> Facts:
+    found = _ATTEMPT(line.message)
+    if found is None:
+        return []
+    file, host, end = found.groups()
+    reply = line.message[found.end() :]
+    if not file:
+        if end == "Succeeded":
+            return taken(Attempt(line, "", (), NOBODY, reply))
+        return _for_good(line, "nullmailer", reply) if reply.startswith("5") else []
+    attempt = Attempt(line, submission(line, f"nullmailer:{file}"), (), relay_named(host, relays), reply)
+    if end == "Failed" and not reply.startswith("5"):
+        return put_off(attempt)
+    closed = one(attempt.submission, Closed(line.at, line.floating, "removed"))
+    return [*(taken(attempt) if end == "Succeeded" else refused(attempt)), *closed]
 
 
 # What sSMTP logs when it dies; it never tries again.

@@ -189,6 +189,12 @@ class Story:
         """A line of a program that is no mail server."""
         return self._read(Source.SMTP, f"{self._stamp()} app-1 shop[7]: {message}".encode())
 
+    def qmail(self, *messages: str, host: str = "mx1") -> Story:
+        """Lines of qmail's, some of which say nothing by themselves."""
+        for message in messages:
+            self._read(Source.SMTP, f"{self._stamp()} {host} qmail: {message}".encode(), alone=False)
+        return self
+
     def line(self, mail: Mail, service: str, message: str) -> Story:
         line = text.postfix(self._now, mail.host, service, f"{mail.queue_id}: {message}", zone=self.zone)
         return self._read(Source.SMTP, line)
@@ -277,7 +283,7 @@ class Story:
     def _stamp(self) -> str:
         return text.timestamp(self._now)
 
-    def _read(self, source: Source, value: bytes) -> Story:
+    def _read(self, source: Source, value: bytes, *, alone: bool = True) -> Story:
         number = len(self.log)
         record = SimpleNamespace(
             topic=f"{source}-records", partition=0, offset=number, timestamp=self._read_at, key=None, value=value
@@ -287,8 +293,9 @@ class Story:
         fragments = [
             (name, list(facts.items())) for names in harvest.fragments.values() for name, facts in names.items()
         ]
-        assert fragments, value
-        self.log.append(FactsRecord(fragments))
+        assert fragments or not alone, value
+        if fragments:
+            self.log.append(FactsRecord(fragments))
         return self
 
     # -- how far the sources have spoken ---------------------------------------------------------------------------

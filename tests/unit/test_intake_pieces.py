@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from service import assembler
-from service.assembler import PATIENCE, Held
-from service.facts import Accepted, Reason, Source
+from service.assembler import DELIVERING, PATIENCE, Held
+from service.facts import Accepted, Reason, Refused, Source
 from service.intake import Intake
 from service.parsing.pieces import piece_of
 from service.parsing.smtp import DEFAULT
@@ -73,6 +73,46 @@ def test_a_restart_anywhere_makes_the_same_facts(cut):
     assert facts(before) | facts(after) == expected
     assert before.dead == after.dead == []
     assert facts(before) | facts(first.take(CUT[cut:], NOW + 10)) == expected
+
+
+QMAIL = records(
+    *("Mar  5 11:59:58 mx1 qmail: " + said for said in (
+        "info msg 3890: bytes 372 from <app@shop.example> qp 31835 uid 33",
+        "starting delivery 1: msg 3890 to remote ann@shop.example",
+        "status: local 0/120 remote 1/60",
+        "starting delivery 2: msg 3890 to remote bob@shop.example",
+        f"delivery 1: success: 192.0.2.10_accepted_message./Remote_host_said:_250_Ok_{ID}/",
+        "delivery 2: failure: x./Remote_host_said:_554_Message_rejected:_Email_address_is_not_verified./",
+        "end msg 3890",
+    ))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", range(len(QMAIL) + 1))
+def test_a_restart_between_the_lines_of_a_delivery_makes_the_same_facts(cut):
+    """What is read again from the start of the one delivery holds the start of the other."""
+    expected = facts(intake().take(QMAIL, NOW + 10))
+    assert {fact.recipients for _, fact in expected if isinstance(fact, Accepted | Refused)} == {
+        ("ann@shop.example",),
+        ("bob@shop.example",),
+    }
+    before = intake().take(QMAIL[:cut], NOW + 10)
+    assert before.hold_from == (6 if 1 < cut < 6 else None)
+    again = cut if before.hold_from is None else before.hold_from - QMAIL[0].offset
+    after = intake().take(QMAIL[again:], NOW + 10)
+    assert facts(before) | facts(after) == expected
+
+
+def test_a_delivery_is_waited_for_and_not_for_ever():
+    reader = intake()
+    reader.take(QMAIL[:2], NOW + 10)
+    assert reader.held("mail", 0) == Held(6, NOW + 1)
+    reader.waited("mail", 0, NOW + 1 + DELIVERING)
+    assert reader.held("mail", 0) == Held(6, NOW + 1)
+    reader.waited("mail", 0, NOW + 2 + DELIVERING)
+    assert reader.held("mail", 0) is None
+    alone = facts(reader.take(QMAIL[4:5], NOW + 10 + DELIVERING))
+    assert [(name[:2], fact.recipients) for name, fact in alone] == [(b"S:", ())]
 
 
 def test_an_empty_batch_still_holds_what_is_open():
