@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -127,7 +128,12 @@ def _instant(text: str | None) -> Instant | None:
     value = instant(text)
     if value is None:
         raise click.UsageError(f"--as-of {text!r} is no time; write RFC 3339, like 2026-11-24T09:00:00Z")
+    if not _ZONED(text):  # to take the clock on the wall for UTC would open gaps hours early, or late
+        raise click.UsageError(f"--as-of {text!r} has no zone; end it with Z for UTC, or with an offset like +02:00")
     return value
+
+
+_ZONED = re.compile(r"(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)\s*$").search
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -58,7 +58,7 @@ _SENT: Final = re.compile(
 
 def read_usual(raw: bytes, seen: Instant, zone: tzinfo | None, relays: frozenset[str]) -> Facts | None:
     """What `service.parsing.smtp` would make of the line; None where the line is not a usual one."""
-    if len(raw) > LONGEST or not raw.isascii():
+    if len(raw) > LONGEST or not raw.isascii() or b"#0" in raw:  # rsyslog's escapes of control characters
         return None
     text = raw.decode("ascii")
     header = _HEADER(text)

@@ -69,6 +69,18 @@ def test_what_it_takes_it_reads_as_the_long_way_does(raw: bytes, seen: int, cont
         assert parse_unusual(raw, seen, context) == (Parsed(facts, 0 if facts else 1), None)
 
 
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("postfix/cleanup", "4TqZzL1fGkz9Xy: message-id=<1.2#011@app.example>"),
+        ("postfix/qmgr", "4A1B2C3D4E: from=<or#012ders@shop.example>, size=4213, nrcpt=1 (queue active)"),
+        ("postfix/smtp", f"4A1B2C3D4E: to=<a#011b@gmail.com>, relay={SES}, {DELAYS}, {SENT}"),
+    ],
+)
+def test_it_leaves_rsyslogs_escapes_to_the_long_way(program: str, text: str) -> None:
+    assert read_usual(f"{HEADS[3][0]}{program}[1]: {text}".encode(), SEEN, None, frozenset()) is None
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_it_takes_the_usual_lines(line: str) -> None:
     facts = read_usual(line.encode(), SEEN, None, frozenset({"ses.corp.example"}))

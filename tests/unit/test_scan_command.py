@@ -171,6 +171,7 @@ USAGE = [
     (["scan", "--smtp", "-", "--ses", "-"], ["standard input", "file"]),
     (["scan", "--smtp", "/dev/null", "--as-of", "yesterday"], ["'yesterday'", "RFC 3339"]),
     (["scan", "--smtp", "/dev/null", "--as-of", "2026-13-01T00:00:00Z"], ["2026-13-01", "RFC 3339"]),
+    (["scan", "--smtp", "/dev/null", "--as-of", "2026-11-24T09:00:00"], ["2026-11-24T09:00:00", "zone"]),
     (["scan", "--smtp", "/dev/null", "--timezone", "Mars/Olympus"], ["Mars/Olympus", "Europe/Vienna"]),
     (["scan", "--smtp", "/dev/null", "--policy", "/nowhere/policy.yaml"], ["/nowhere/policy.yaml"]),
     (["scan", "--smtp", "/dev/null", "--format", "xml"], ["xml", "jsonl"]),
