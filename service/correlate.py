@@ -7,6 +7,7 @@ over rows of bytes: no I/O, no clock, no logging. Everything it does follows fro
 from __future__ import annotations
 
 import heapq
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -24,7 +25,7 @@ from service.trail import Trail, collect, join
 from service.watermarks import NEVER, Feed, Stored, Watermark, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Container, ItemsView, Iterable
+    from collections.abc import Callable, Container, ItemsView, Iterable
 
     from service.documents import Documents
     from service.facts_record import Closing, FactsRecord
@@ -209,7 +210,7 @@ class Correlator:
         at = seen if clock is None else clock
         window = at - at % self.policy.window
         if clock is not None and self._expired(window):
-            self.ruling.publish_late(name, facts)
+            self._guarded(name, facts, partial(self.ruling.publish_late, name, facts))
             return None
         return Row(window)
 
@@ -217,7 +218,11 @@ class Correlator:
         """Somebody closes a gap. One that has ended, or whose row is gone, is over already."""
         data = self.store.get(closing.name)
         row = rows.unpack(data) if data is not None else None
-        if row is not None and self.ruling.close_one(closing.name, row, closing):
+        if row is not None:
+            self._guarded(closing.name, [], partial(self._close_one, row, closing))
+
+    def _close_one(self, row: Row, closing: Closing) -> None:
+        if self.ruling.close_one(closing.name, row, closing):
             self.store.put(closing.name, rows.pack(row))
 
     def _rejudge(self, name: Name) -> None:
@@ -230,22 +235,31 @@ class Correlator:
     def _judge(
         self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]], known: Container[Fact]
     ) -> None:
-        """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
-        outputs = self.ruling.outputs
-        said = outputs.mark()
-        try:
-            due = self.ruling.rule(name, row, trail)
-            before, row.due = row.due, sorted({(d.source, d.at) for d in due if d.at > self._spoken[d.source]})
-            self.ruling.tally(name, trail, known)
-            self.store.put(name, rows.pack(row))
-        except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
-            self._take_back(name, said)
-            outputs.failures.append((name, facts, repr(failure)))
+        before = row.due
+        if not self._guarded(name, facts, partial(self._rule, name, row, trail, known)):
             return
         self._schedule(name, row, before)
         self.open_names += bool(row.due) - bool(before)
         if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
             self._windows.setdefault(row.window, []).append(name)
+
+    def _rule(self, name: Name, row: Row, trail: Trail, known: Container[Fact]) -> None:
+        due = self.ruling.rule(name, row, trail)
+        row.due = sorted({(d.source, d.at) for d in due if d.at > self._spoken[d.source]})
+        self.ruling.tally(name, trail, known)
+        self.store.put(name, rows.pack(row))
+
+    def _guarded(self, name: Name, facts: list[tuple[Fact, Sighting]], act: Callable[[], None]) -> bool:
+        """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
+        outputs = self.ruling.outputs
+        said = outputs.mark()
+        try:
+            act()
+        except Exception as failure:  # noqa: BLE001 rule 23: whatever it is, the partition must go on
+            self._take_back(name, said)
+            outputs.failures.append((name, facts, repr(failure)))
+            return False
+        return True
 
     def _take_back(self, name: Name, said: OutputsMark) -> None:
         """What was half said is not said, nor counted; the row stays as it was."""
@@ -291,9 +305,10 @@ class Correlator:
             if not self._expired(window):
                 self._windows.setdefault(window, []).append(name)
                 return
+        if not self._guarded(name, [], partial(self.ruling.close, name, row, self._all_spoken())):
+            return  # it stays, and is dropped after the next start, by a release that can
         if row.flying:
             self.marks.fly(name[2:].decode(), row.flying, -1)
-        self.ruling.close(name, row, self._all_spoken())
         self.store.remove(name)
         self.open_names -= bool(row.due)
         self.ruling.outputs.tally.add(("rows_dropped",))

@@ -8,8 +8,11 @@ from service import judge_mail, rows
 from service.correlate import Correlator, PartitionCountError
 from service.documents import Documents
 from service.facts import Delivered, Source
+from service.facts_record import Closing, FactsRecord
+from service.lives import name_of
 from service.policy import Policy, parse_policy
 from service.rows import UnknownVersionError
+from tests.stories.story import after
 from tests.stories.world import World, deadlines
 
 ALONE = parse_policy({"message_id_join": False})
@@ -138,6 +141,63 @@ def test_a_bug_after_the_count_takes_the_count_back(story, monkeypatch):
     said = correlator.drain()
     assert len(said.failures) == 2
     assert (said.gaps, said.tally.sums(), said.tally.timings) == ([], {}, [])
+    assert _open(world) == [("sent_no_ses_id", "default")]
+
+
+def _broken(*_, **__):
+    raise ZeroDivisionError("a bug")
+
+
+def _world(story):
+    world = World(ALONE, story.sources)
+    for record in story.log:
+        world.take([record])
+    return world, world.correlators[0], len(story.log)
+
+
+def test_a_bug_in_what_comes_after_the_row_is_gone_costs_that_fact(tell, monkeypatch):
+    story = tell(policy=ALONE, forgets=True)
+    story.at("1s").accepted(mail := story.mail()).at("2s").delivery(mail).watermark("39h")
+    _, correlator, count = _world(story)
+    story.at("500h").complaint(mail)
+    monkeypatch.setattr(correlator.ruling, "publish_late", _broken)
+    correlator.take(story.log[count:])
+    said = correlator.drain()
+    assert [(name, why) for name, _, why in said.failures] == [
+        (b"S:" + mail.ses_id.encode(), "ZeroDivisionError('a bug')")
+    ]
+    assert said.failures[0][1]
+    assert said.correlated == []
+
+
+def test_a_bug_at_a_rows_end_keeps_the_row_for_a_release_that_can(tell, monkeypatch):
+    story = tell(policy=ALONE, forgets=True)
+    story.at("0s").submitted(mail := story.mail()).at("1s").accepted(mail).at("2s").send(mail).watermark("15h")
+    world, correlator, count = _world(story)
+    name = b"S:" + mail.ses_id.encode()
+    story.watermark("39h")
+    monkeypatch.setattr(correlator.ruling, "close", _broken)
+    correlator.take(story.log[count:])
+    said = correlator.drain()
+    assert name in [name for name, *_ in said.failures]
+    assert (said.gaps, name in world.stores[0]) == ([], True)
+    assert [kind for kind, _ in _open(world)] == ["accepted_not_delivered"]
+    world.crash()
+    story.watermark("40h")
+    world.take(story.log[-1:])
+    assert name not in world.stores[0]
+    assert [gap.resolution for gap in world.gaps][-1] == "window_closed"
+
+
+def test_a_bug_in_a_closing_by_hand_leaves_the_gap_open(tell, monkeypatch):
+    story = tell(policy=ALONE, forgets=True)
+    story.at("0s").submitted(mail := story.mail()).at("1s").deferred(mail).watermark("20m")
+    world, correlator, _ = _world(story)
+    gap = world.gaps[-1]
+    name = name_of(gap.mail_id, gap.ses_message_id)
+    monkeypatch.setattr(correlator.ruling, "close_one", _broken)
+    correlator.take([FactsRecord(closings=[Closing(name, gap.gap_id, after("20m"), "ann", "a test")])])
+    assert [failed for failed, *_ in correlator.drain().failures] == [name]
     assert _open(world) == [("sent_no_ses_id", "default")]
 
 
