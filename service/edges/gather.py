@@ -209,7 +209,8 @@ class Gathered:
             self.tally.left_out += 1
             return
         latest = self.tally.latest
-        if sighting.seen > latest.get(source, 0):
+        # An event without a date of its own is dated by our clock, which says nothing of how far its source has spoken.
+        if latest.get(source, 0) < sighting.seen and (source is Source.SMTP or sighting.seen < self._now):
             latest[source] = sighting.seen
         self.listener.hear(parsed.facts, sighting)
         for name, fact in parsed.facts if self._hide is None else _hidden(parsed.facts, self._hide):

@@ -101,6 +101,13 @@ def test_an_event_of_the_future_is_counted_as_now(tmp_path, gathered):
     assert max(seen for seen, _ in sightings(gathered, b"S:x-1-2")) == NOW + HOUR
 
 
+@pytest.mark.parametrize("undated", [event("Open", at="?", timestamp="?"), event(at="2027-01-01T00:00:00Z")])
+def test_an_event_that_is_dated_by_our_clock_does_not_show_how_far_ses_has_spoken(tmp_path, gathered, undated):
+    """One odd event in an archive of last year would make a gap of each mail that was under way at its end."""
+    gathered.read_ses(written(tmp_path, json.dumps(event()) + "\n" + json.dumps(undated)))
+    assert gathered.tally.latest == {Source.SES: NOW - 1000}
+
+
 def test_what_cannot_be_understood_is_handed_over_whole(tmp_path, gathered, rejected):
     bad = b"\x00\x01\x02 gar\x00bage \xff\x00"
     path = written(tmp_path, line(1).encode() + bad + b"\n" + line(2).encode())
