@@ -171,6 +171,8 @@ API_CODES: Final = {
     "credentialserror": _C.AUTH_FAILED,
     "credentialsprovidererror": _C.AUTH_FAILED,
     "nocredentialserror": _C.AUTH_FAILED,
+    "partialcredentialserror": _C.AUTH_FAILED,
+    "credentialretrievalerror": _C.AUTH_FAILED,
     "missingcredentialserror": _C.AUTH_FAILED,
     # SES itself
     "serviceunavailable": _C.SES_UNAVAILABLE,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from service.parsing.applications.accepted import accepted
 from service.parsing.applications.api import api_error
+from service.parsing.applications.credentials import unsigned
 from service.parsing.applications.entries import is_own, said_by_fields, telling
 from service.parsing.applications.faults import faulty
 from service.parsing.applications.fields import Field, document_fields, plain
@@ -137,4 +138,12 @@ def _by_pairs(text: str) -> Said | None:
 
 
 def _by_words(text: str) -> Said | None:
-    return rails(text) or accepted(text) or api_error(text) or refused(text) or faulty(text) or stated(text)
+    return (
+        rails(text)
+        or accepted(text)
+        or api_error(text)
+        or refused(text)
+        or faulty(text)
+        or unsigned(text)
+        or stated(text)
+    )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from service.facts import Cause
 from service.parsing.applications.api import OWN_CODES, OWN_WORDS
+from service.parsing.applications.credentials import error_in
 from service.parsing.applications.faults import NODEMAILER, nodemailer
 from service.parsing.applications.fields import (
     ACCEPTED,
@@ -201,7 +202,7 @@ def read_lines(text: str, read: Reader) -> Said | None:
 
 def _taken_apart(fields: list[Field]) -> list[Attempt]:
     """A library's error object, in which no text says all."""
-    return [attempt for attempt in (_api_error(fields), _nodemailer(fields)) if attempt][:1]
+    return [attempt for attempt in (_api_error(fields), _nodemailer(fields), _unsigned(fields)) if attempt][:1]
 
 
 def _api_error(fields: list[Field]) -> Attempt | None:
@@ -230,6 +231,14 @@ def _nodemailer(fields: list[Field]) -> Attempt | None:
             message = first(texts(fields, frozenset({"message", "stack"}).__contains__)) or code
             return fault(message.partition("\n")[0], nodemailer(code, message))
     return None
+
+
+def _unsigned(fields: list[Field]) -> Attempt | None:
+    """An SDK's that found no credentials, or those that AWS does not know, beside words of sending mail."""
+    if not (_is_sent(fields) and _MAIL(telling(fields))):
+        return None
+    errors = texts(fields, lambda name: name in CODES or (name in TEXTS and name not in _WORDS))
+    return next(filter(None, map(error_in, errors)), None)
 
 
 # -- sent, or received -----------------------------------------------------------------------------------------------
