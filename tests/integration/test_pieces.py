@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import TopicPartition
@@ -12,6 +13,9 @@ from aiokafka import TopicPartition
 from service.facts import Source
 from service.simulation.transport import Record
 from tests.integration.world import World, eventually, ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.kafka
 
@@ -46,10 +50,27 @@ async def _committed(world: World, tp: TopicPartition) -> int:
     return offsets[tp].offset if tp in offsets else -1
 
 
-async def _story(world: World) -> tuple[str, dict]:
-    now = int(time.time() * 1000)
+def _cut(now: int) -> tuple[Record, Record, str]:
+    """A line in two, and the SES id in it."""
     line, ses_id = _line(now)
-    whole, first, last = _part("a line of another program", "F", now), _part(line[:90], "P", now + 1), line[90:]
+    return _part(line[:90], "P", now + 1), _part(line[90:], "F", now + 3), ses_id
+
+
+def _delivery(now: int) -> tuple[Record, Record, str]:
+    """The two lines of a delivery of qmail's, and the SES id in the second."""
+    ses_id = f"0100{now:012x}-11112222-3333-4444-5555-666677778888-000000"
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now / 1000))
+    starts = f"{stamp} mx1 qmail: starting delivery 9: msg 3890 to remote ann@client.example"
+    ends = f"{stamp} mx1 qmail: delivery 9: success: 192.0.2.1_accepted_message./Remote_host_said:_250_Ok_{ses_id}/"
+    first, last = (
+        Record(at, at, Source.SMTP, "mx-0", b"mx-0", text.encode()) for at, text in ((now + 1, starts), (now + 3, ends))
+    )
+    return first, last, ses_id
+
+
+async def _story(world: World, pieces: Callable[[int], tuple[Record, Record, str]]) -> tuple[str, dict]:
+    now = int(time.time() * 1000)
+    whole, (first, last, ses_id) = _part("a line of another program", "F", now), pieces(now)
     tp = await _send(world, whole, first)
     worker = world.start()
     await ready(worker)
@@ -71,7 +92,7 @@ async def _story(world: World) -> tuple[str, dict]:
     assert await _committed(world, tp) == 1
     worker.killed()
 
-    await _send(world, _part(last, "F", now + 3))
+    await _send(world, last)
     other = world.start()
     await ready(other)
 
@@ -88,15 +109,18 @@ async def _story(world: World) -> tuple[str, dict]:
     return ses_id, (await world.documents())[ses_id][-1]
 
 
-def test_a_worker_dies_between_two_parts_of_a_line(kafka, prefix, tmp_path):
+@pytest.mark.parametrize(
+    ("pieces", "queue_id"), [(_cut, QID), pytest.param(_delivery, "qmail:3890", marks=pytest.mark.slow)]
+)
+def test_a_worker_dies_between_two_parts_of_a_line(kafka, prefix, tmp_path, pieces, queue_id):
     world = World(kafka, prefix, tmp_path)
     world.prepare()
     try:
-        ses_id, document = asyncio.run(_story(world))
+        ses_id, document = asyncio.run(_story(world, pieces))
     finally:
         world.end()
     assert document["ses_message_id"] == ses_id
-    assert document["queue_ids"] == [f"mx1/{QID}"]
+    assert document["queue_ids"] == [f"mx1/{queue_id}"]
     assert [recipient["address"] for recipient in document["recipients"]] == ["ann@client.example"]
     assert json.dumps(document["trail"]).count(f"{world.smtp}/") > 0
 
