@@ -1,7 +1,7 @@
 """Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Nothing else makes one.
 
 No label grows with traffic: no address, no id; recipient domains only as the biggest providers and `other`. The page
-`deploy/METRICS.md` is made from this catalogue (`python -m service.metrics`), and a test compares the two.
+`deploy/METRICS.md` is made from this catalogue (`service.metrics_page`), and a test compares the two.
 
 Counters rise after the commit of what they count, so that a worker that dies counts nothing twice. Gauges of what is
 open are read from the shards that this worker owns at the moment of the scrape: their sum over all workers is right.
@@ -9,7 +9,6 @@ open are read from the shards that this worker owns at the moment of the scrape:
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from service.tally import Tally
 
@@ -377,40 +376,3 @@ def skew(host: str, seconds: float) -> None:
     if host in _hosts or len(_hosts) < MOST_HOSTS:
         _hosts.add(host)
         HOST_CLOCK_SKEW.labels(host).set(seconds)
-
-
-def reference() -> str:
-    """The page about all metrics, in Markdown."""
-    lines = [_HEAD]
-    lines += [
-        f"| {_shown(metric)} | {metric.kind} | {metric.help} {_bounds(metric)}| {metric.why} |" for metric in CATALOGUE
-    ]
-    return "\n".join([*lines, ""])
-
-
-def _shown(metric: Metric) -> str:
-    return f"`{metric.name}`" + (f" {{{', '.join(metric.labels)}}}" if metric.labels else "")
-
-
-def _bounds(metric: Metric) -> str:
-    return f"Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)}. " if metric.buckets else ""
-
-
-_HEAD: Final = """\
-# Metrics
-
-Made from `service/metrics.py` by `python -m service.metrics`; do not edit. A worker serves them at `/metrics`, with
-exemplars (the id of a mail) where OpenMetrics is asked for. Besides these there is what the process itself uses
-(`process_resident_memory_bytes` and its like).
-
-| metric and labels | type | what it counts | what it is for |
-|---|---|---|---|"""
-
-
-def main(write: Callable[[str], object] = sys.stdout.write) -> None:
-    """Prints the reference."""
-    write(reference())
-
-
-if __name__ == "__main__":
-    main()

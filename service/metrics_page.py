@@ -1,0 +1,42 @@
+"""`deploy/METRICS.md`: the page about all metrics, made from their catalogue by `python -m service.metrics_page`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from service.metrics import CATALOGUE
+
+if TYPE_CHECKING:
+    from service.metrics import Metric
+
+_HEAD: Final = """\
+# Metrics
+
+Made from `service/metrics.py` by `python -m service.metrics_page`; do not edit. A worker serves them at `/metrics`,
+with exemplars (the id of a mail) where OpenMetrics is asked for. Besides these there is what the process itself uses
+(`process_resident_memory_bytes` and its like).
+
+| metric and labels | type | what it counts | what it is for |
+|---|---|---|---|"""
+
+
+def page() -> str:
+    """The page, in Markdown."""
+    lines = [_HEAD]
+    lines += [
+        f"| {_shown(metric)} | {metric.kind} | {metric.help} {_bounds(metric)}| {metric.why} |" for metric in CATALOGUE
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _shown(metric: Metric) -> str:
+    return f"`{metric.name}`" + (f" {{{', '.join(metric.labels)}}}" if metric.labels else "")
+
+
+def _bounds(metric: Metric) -> str:
+    return f"Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)}. " if metric.buckets else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
