@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from service.facts import SECOND, Instant, Source
+from service.facts import MINUTE, SECOND, Instant, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BUCKET: Final = SECOND
+DELAY_MEMORY: Final = 15 * MINUTE
+"""How long a record's transport delay keeps its partition's watermark back (rule 14)."""
 LATEST: Final = 256
 """Hand-offs of a feed that are remembered, the latest: enough to tell whether `stall_mails` of them wait."""
 MAX_FEEDS: Final = 20_000
@@ -320,6 +322,7 @@ class Watermarks(msgspec.Struct):
 
 def _later(one: Entry, other: Entry) -> Entry:
     """Both statements stay true: it has spoken as far as the farther says, and of the topics the newer knows more."""
+    other = _delayed(one, other)
     newer = max(one, other, key=lambda entry: (entry.said_at, entry.topics))
     return msgspec.structs.replace(
         newer,
@@ -328,6 +331,13 @@ def _later(one: Entry, other: Entry) -> Entry:
         last_record_at=max(one.last_record_at, other.last_record_at),
         said_at=max(one.said_at, other.said_at),
     )
+
+
+def _delayed(known: Entry, said: Entry) -> Entry:
+    """A worker that has just begun, and has read nothing, knows of no delay: the one before it may have seen some."""
+    if said.last_record_at != NEVER or said.said_at >= known.last_record_at + DELAY_MEMORY:
+        return said
+    return msgspec.structs.replace(said, up_to=max(said.up_to - known.delay, NEVER), delay=known.delay)
 
 
 def host_of(submission: str) -> str:

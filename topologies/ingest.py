@@ -28,7 +28,7 @@ from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
 from service.tally import Tally
-from service.watermarks import Entry, Hole, Watermark, parts
+from service.watermarks import DELAY_MEMORY, Entry, Hole, Watermark, parts
 from topologies.app import build_app, input_topic
 from topologies.engine.app import App
 from topologies.engine.batch import Batch
@@ -46,7 +46,6 @@ EVERY: Final = 0.3
 """Seconds between two statements: what a gap's announcement may be late by."""
 HEADERS: Final = 1 << 16
 """Bytes kept free in a dead letter for our own headers."""
-DELAY_MEMORY: Final = 15 * MINUTE
 
 
 @dataclass(slots=True)

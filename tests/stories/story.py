@@ -383,6 +383,8 @@ def entry(
     partitions: int = 1,
     topics: tuple[str, ...] = (),
     said_at: int | None = None,
+    last_record_at: int | None = None,
+    delay: int = 0,
 ) -> Entry:
     """One input partition's watermark."""
     topic = topic or f"{source}-records"
@@ -392,8 +394,8 @@ def entry(
         partition=partition,
         partitions=partitions,
         up_to=up_to,
-        last_record_at=up_to,
-        delay=0,
+        last_record_at=up_to if last_record_at is None else last_record_at,
+        delay=delay,
         said_at=up_to if said_at is None else said_at,
         topics=topics or (topic,),
     )

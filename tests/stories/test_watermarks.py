@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from service.facts import Source
+from service.facts import MINUTE, Source
 from service.policy import parse_policy
-from service.watermarks import NEVER, Watermark, Watermarks
+from service.watermarks import NEVER, Entry, Watermark, Watermarks
 from tests.stories.story import after, entry
 
 ALONE = parse_policy({"message_id_join": False})
@@ -39,6 +39,29 @@ def test_a_partition_that_lags_holds_back_its_source(story):
     story.state(*(entry(Source.SES, after("5m" if n else "1h"), partition=n, partitions=2) for n in range(2)))
     assert story.announced() == []
     story.state(entry(Source.SES, after("17m1s"), partition=1, partitions=2))
+    assert story.announced() == ["opened no_events ann@example.com"]
+
+
+def delayed(at: str) -> Entry:
+    """The last record was on its way for half an hour: what a bridge with a backlog brings."""
+    return entry(Source.SES, after("0s"), said_at=after(at), last_record_at=after(at), delay=30 * MINUTE)
+
+
+def fresh(at: str) -> Entry:
+    """Of a worker that has just begun: the topic is read to its end, and no record has come yet."""
+    return entry(Source.SES, after(at), said_at=after(at), last_record_at=NEVER)
+
+
+def test_a_worker_that_has_just_begun_knows_of_no_delay_but_the_log_does(story):
+    """A restart or a rebalance must not make gaps of what still waits behind the bridge."""
+    silent_mail(story)
+    story.state(delayed("20m")).state(fresh("21m")).state(fresh("34m"))
+    assert story.announced() == []
+
+
+def test_a_delay_is_remembered_for_a_quarter_of_an_hour(story):
+    silent_mail(story)
+    story.state(delayed("20m")).state(fresh("35m"))
     assert story.announced() == ["opened no_events ann@example.com"]
 
 
