@@ -78,6 +78,7 @@ class Harvest:
     dead: list[Dead] = field(default_factory=list)
     results: Counter[str] = field(default_factory=Counter)
     since: Instant = 0
+    """The batch's partition is known to have held none of its records then."""
     last_record_at: Instant = 0
     delay: int = 0
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""

@@ -13,7 +13,7 @@ import click
 from aiokafka.errors import KafkaError
 
 from service import logs
-from service.commands.common import Failure, settings_of, settings_options
+from service.commands.common import Failure, logging_options, settings_of, settings_options
 from service.edges.http import HttpServer
 from service.edges.topics import KafkaUnusableError
 from service.metrics import release
@@ -35,14 +35,7 @@ _OPTIONS: Final = (
 
 @click.command()
 @settings_options(*_OPTIONS)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
-@click.option(
-    "--log-format",
-    type=click.Choice(logs.FORMATS),
-    default="auto",
-    envvar="MAILGAP_LOG_FORMAT",
-    help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
-)
+@logging_options
 def bridge(log_level: str, log_format: str, config: str | None, **flags: Any) -> None:
     """Bring SES's events from SQS (by SNS, EventBridge, or as objects of S3) onto Kafka.
 

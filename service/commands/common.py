@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from service import logs
 from service.edges.kafka_clients import security_options
 from service.setting_security import SECURITY_KEYS
 from service.settings import TABLE, Settings, SettingsError, load
@@ -93,6 +94,19 @@ def settings_options(*keys: str, but: Mapping[str, object] | None = None) -> Cal
         return click.option("--config", default=None, help="YAML file with any of these settings.")(function)
 
     return decorate
+
+
+def logging_options(function: _F) -> _F:
+    """Adds the flags of what `logs.set_up` takes."""
+    function = click.option(
+        "--log-format",
+        type=click.Choice(logs.FORMATS),
+        default="auto",
+        envvar="MAILGAP_LOG_FORMAT",
+        help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
+    )(function)
+    levels = click.Choice(["debug", "info", "warning"])
+    return click.option("--log-level", type=levels, default="info", show_default=True)(function)
 
 
 def settings_of(flags: dict[str, Any], config: str | None) -> Settings:

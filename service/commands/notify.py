@@ -12,7 +12,7 @@ import click
 from aiokafka.errors import KafkaError
 
 from service import logs
-from service.commands.common import settings_options
+from service.commands.common import logging_options, settings_options
 from service.edges.http import HttpServer
 from service.edges.notify.notifier import Notifier
 from service.edges.topics import KafkaUnusableError
@@ -32,14 +32,7 @@ STOP_BOUND: Final = 15.0
 
 @click.command()
 @settings_options("bootstrap_servers", "prefix", "sinks_file", "trace_url", "session_timeout", but={"http_bind": BIND})
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
-@click.option(
-    "--log-format",
-    type=click.Choice(logs.FORMATS),
-    default="auto",
-    envvar="MAILGAP_LOG_FORMAT",
-    help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
-)
+@logging_options
 def notify(log_level: str, log_format: str, config: str | None, **flags: Any) -> None:
     """Tell the sinks of --sinks which gaps and conditions are open, grouped by stream, kind and cause.
 

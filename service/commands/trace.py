@@ -14,7 +14,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from service import logs
-from service.commands.common import Failure, settings_of, settings_options
+from service.commands.common import Failure, logging_options, settings_of, settings_options
 from service.edges.topics import KafkaUnusableError
 from service.settings import SettingsError
 
@@ -45,14 +45,7 @@ _LONGEST_LINE: Final = 16 << 20
 )
 @click.option("--from", "source", metavar="FILE", help="Show what `scan --format jsonl` wrote (- is standard input).")
 @click.option("--serve-only", is_flag=True, help="Show what the store holds; another page follows Kafka into it.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
-@click.option(
-    "--log-format",
-    type=click.Choice(logs.FORMATS),
-    default="auto",
-    envvar="MAILGAP_LOG_FORMAT",
-    help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
-)
+@logging_options
 def trace(
     source: str | None, log_level: str, log_format: str, config: str | None, *, serve_only: bool, **flags: Any
 ) -> None:

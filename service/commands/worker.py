@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service import logs
-from service.commands.common import settings_of, settings_options
+from service.commands.common import logging_options, settings_of, settings_options
 from service.commands.topics import run_or_fail
 from service.edges import topics as kafka
 from service.edges.http import HttpServer
@@ -47,14 +47,7 @@ ROLES = ("ingest", "correlate")
     *SECURITY_KEYS,
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info", show_default=True)
-@click.option(
-    "--log-format",
-    type=click.Choice(logs.FORMATS),
-    default="auto",
-    envvar="MAILGAP_LOG_FORMAT",
-    help="JSON, or text for people; auto: text on a terminal.  [default: auto]",
-)
+@logging_options
 def worker(role: str | None, log_level: str, log_format: str, config: str | None, **flags: Any) -> None:
     """Consume logs and events from Kafka; publish verdicts and gaps.
 

@@ -10,7 +10,8 @@ from service.facts_record import FactsRecord
 from service.watermarks import Watermark
 from tests.properties.arbitrary import items, names, records, watermarks
 from tests.properties.telling import POLICIES
-from tests.stories.story import after, entry
+from tests.stories.statements import entry
+from tests.stories.story import after
 from tests.stories.world import World
 
 # Every deadline has passed, and then every row's time.

@@ -23,6 +23,7 @@ from service.parsing.smtp import SmtpContext
 from service.policy import Policy, duration
 from service.watermarks import Entry, Hole, Watermark
 from tests.stories import text
+from tests.stories.statements import entry
 from tests.stories.world import World
 
 if TYPE_CHECKING:
@@ -372,33 +373,6 @@ class Story:
     def conditions(self) -> list[str]:
         """Every condition record so far, as `raised source_stalled ses: SES's events of region us-east-1`."""
         return [f"{c.state} {c.condition} {c.source}: {c.about}" for c in self.told().conditions]
-
-
-def entry(
-    source: Source,
-    up_to: int,
-    *,
-    topic: str = "",
-    partition: int = 0,
-    partitions: int = 1,
-    topics: tuple[str, ...] = (),
-    said_at: int | None = None,
-    last_record_at: int | None = None,
-    delay: int = 0,
-) -> Entry:
-    """One input partition's watermark."""
-    topic = topic or f"{source}-records"
-    return Entry(
-        source=source,
-        topic=topic,
-        partition=partition,
-        partitions=partitions,
-        up_to=up_to,
-        last_record_at=up_to if last_record_at is None else last_record_at,
-        delay=delay,
-        said_at=up_to if said_at is None else said_at,
-        topics=topics or (topic,),
-    )
 
 
 def _who(recipient: str | None) -> str:

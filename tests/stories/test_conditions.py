@@ -7,7 +7,8 @@ import pytest
 from service.facts import Source
 from service.policy import parse_policy
 from service.watermarks import Hole
-from tests.stories.story import Story, after, entry
+from tests.stories.statements import entry
+from tests.stories.story import Story, after
 from tests.stories.world import World
 
 ANN = "ann@example.com"

@@ -9,7 +9,8 @@ import pytest
 from service.facts import MINUTE, Source
 from service.policy import parse_policy
 from service.watermarks import NEVER, Entry, Watermark, Watermarks
-from tests.stories.story import after, entry
+from tests.stories.statements import entry
+from tests.stories.story import after
 
 ALONE = parse_policy({"message_id_join": False})
 

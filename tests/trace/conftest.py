@@ -1,4 +1,4 @@
-"""The stores under test: the embedded one, and a real PostgreSQL where there is one."""
+"""The stores under test (the embedded one, and a real PostgreSQL where there is one), and a site over one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import pytest
 from service.trace.store.store import Store, open_store
 from tests.conftest import need
 from tests.integration.postgresql import Postgres, PostgresUnavailableError
+from tests.trace.sites import client_of, site_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from starlette.testclient import TestClient
+
+    from service.trace.web.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +51,18 @@ def store(where: str) -> Iterator[Store]:
     opened = open_store(where)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site over an embedded store of some mails."""
+    made = site_of(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[TestClient]:
+    """Whoever asks it from this machine."""
+    with client_of(site) as made:
+        yield made

@@ -32,19 +32,6 @@ from tests.trace.sites import (
 API = "/api/v1"
 
 
-@pytest.fixture
-def site(tmp_path):
-    made = site_of(tmp_path)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def client(site):
-    with client_of(site) as made:
-        yield made
-
-
 def get(client, path, **query):
     answer = client.get(API + path, params=query)
     assert answer.status_code == 200, answer.text

@@ -53,19 +53,6 @@ class Page(HTMLParser):
         return [value for name, value in self.attributes if name in {"href", "src", "action", "data", "formaction"}]
 
 
-@pytest.fixture
-def site(tmp_path):
-    made = site_of(tmp_path)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def client(site):
-    with client_of(site) as made:
-        yield made
-
-
 def page(client, path, **query):
     answer = client.get(path, params=query or None)
     assert answer.status_code == 200, answer.text
