@@ -40,6 +40,7 @@ def need(name: str, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks for a server carries its mark, so that `-m "not kafka"` needs nobody's memory.
 
