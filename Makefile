@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --no-deps --no-compile
 # As many processes as cores, but those tests that need servers stay in one.
-PARALLEL := -n auto --maxprocesses 4 --dist loadgroup
+PARALLEL := -n auto --maxprocesses 4 --dist loadscope
 # More words for pytest: make test PYTEST="-k postfix -x"
 PYTEST ?=
 # Words for the chaos scoreboard: make chaos CHAOS="--mails 200000 --rate 400 --faults kill --count 50"

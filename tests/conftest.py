@@ -6,10 +6,11 @@ import itertools
 import os
 import shutil
 import uuid
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from service.demo.broker import KafkaUnavailable, LocalKafka
 
@@ -28,7 +29,7 @@ settings.register_profile(
 settings.register_profile("long", deadline=None, suppress_health_check=_PATIENT, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
-_WITH_SERVERS = {"integration", "chaos"}
+_WITH_SERVERS = ("tests/integration/", "tests/chaos/")
 _FIXTURES_THAT_MARK = {"kafka": "kafka", "local_kafka": "kafka", "postfix": "postfix"}
 
 
@@ -40,19 +41,27 @@ def need(name: str, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for a server carries its mark, so that `-m "not kafka"` needs nobody's memory.
-
-    Tests with servers stay in one process (they share one Kafka), and mostly wait; all others fill the other processes.
-    """
+    """Whoever asks for a server carries its mark, so that `-m "not kafka"` needs nobody's memory."""
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
-        marks = {mark for fixture, mark in _FIXTURES_THAT_MARK.items() if fixture in asked}
-        for mark in marks:
+        for mark in {mark for fixture, mark in _FIXTURES_THAT_MARK.items() if fixture in asked}:
             item.add_marker(mark)
-        if marks or _WITH_SERVERS.intersection(item.path.parts):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+
+
+class _ServersInOneProcess(LoadScopeScheduling):
+    """Tests with servers stay in one process (they share one Kafka), and mostly wait; the others fill the other ones.
+
+    (xdist's own groups are lost on the way: pytest 9.2 does not heed the node ids that xdist 3.8 writes them to.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "servers" if nodeid.startswith(_WITH_SERVERS) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Who runs which tests, where there are several processes."""
+    return _ServersInOneProcess(config, log)
 
 
 @pytest.fixture(scope="session")
