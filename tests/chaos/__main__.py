@@ -15,7 +15,7 @@ from rich.table import Table
 
 from service.demo.broker import LocalKafka
 from tests.chaos.faults import FAULTS
-from tests.chaos.round import Options, Outcome, play
+from tests.chaos.round import Options, Outcome, TooBusyError, play
 
 
 def _faults(text: str) -> tuple[str, ...]:
@@ -32,6 +32,7 @@ def _faults(text: str) -> tuple[str, ...]:
 @click.option("--faults", default=",".join(FAULTS), show_default=True, help="Which ones; twice is twice as often.")
 @click.option("--count", default=Options.count, show_default=True, help="Faults a round, at random times.")
 @click.option("--outage", default=Options.outage, show_default=True, help="Seconds for which broker-pause lasts.")
+@click.option("--patience", default=Options.patience, show_default=True, help="Times the grace: for a busy machine.")
 @click.option("--workers", default=Options.workers, show_default=True, help="Workers at the beginning.")
 @click.option("--seed", type=int, help="Of the load and of the faults. [default: a random one, which is printed]")
 @click.option("--rounds", default=1, show_default=True, help="Rounds, each with a seed of its own.")
@@ -45,6 +46,8 @@ def main(seed: int | None, rounds: int, keep: Path | None, faults: str, **more: 
     try:
         for number in range(first, first + rounds):
             outcomes += [_round(options, number, folder / str(number))]
+    except TooBusyError as error:
+        raise click.ClickException(f"{error} (--patience)") from error
     finally:
         _show(outcomes)
         if keep is None and outcomes and all(outcome.right for outcome in outcomes):

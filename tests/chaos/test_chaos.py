@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
-from tests.chaos.round import Options, play
+from tests.chaos.round import Options, TooBusyError, play
 
 SHORT = Options(
     mails=3000,
@@ -20,14 +21,24 @@ SHORT = Options(
 )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_faults_at_random_times_change_no_verdict(local_kafka, tmp_path):
     seed = random.SystemRandom().randrange(1_000_000)
     said = []
-    outcome = asyncio.run(play(SHORT, seed, local_kafka(), tmp_path, said.append))
+    outcome = _played(seed, local_kafka(), tmp_path, said.append)
     story = "\n".join([f"seed {seed}", *said, *outcome.board["details"], *outcome.amiss[:10]])
-    lag = outcome.board["input_lag_s"]
-    assert lag < SHORT.grace, f"this machine was too busy: Kafka had a record {lag} s late\n{story}"
     assert outcome.right, story
     assert outcome.board["gaps_due"] > 500, story
     assert outcome.faults.total() == SHORT.count
+
+
+def _played(seed, broker, folder, say):
+    """A round that says something: with a longer grace where the machine is too busy for the short one."""
+    for patience in (1, 4):
+        round_folder = folder / str(patience)
+        round_folder.mkdir()
+        try:
+            return asyncio.run(play(replace(SHORT, patience=patience), seed, broker, round_folder, say))
+        except TooBusyError as error:
+            say(str(error))
+    pytest.fail("this machine is too busy for any verdict")
