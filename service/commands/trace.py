@@ -52,7 +52,8 @@ def trace(
     """Serve a page, and an API, that say what became of each mail.
 
     Follows the correlated topic into a store of its own, and answers by SES id, queue id, Message-ID, recipient or
-    sender. With --from it needs no Kafka, and keeps nothing unless --trace-store is given. On 127.0.0.1 whoever is on
+    sender. With --from it needs no Kafka, and keeps nothing unless --trace-store is given; with --addresses raw, the
+    file's addresses can be shown. On 127.0.0.1 whoever is on
     the machine may read; anywhere else people need a token or a proxy that signs them in.
     """
     from service.trace import serving  # noqa: PLC0415 only the page pays for loading its framework
@@ -64,7 +65,7 @@ def trace(
         raise click.UsageError("--from and --serve-only: one shows a file, the other a store; give one of them")
     settings = settings_of(flags, config)
     try:
-        policy, access, keys = settings.policy(), serving.access(settings), _keys(settings)
+        policy, access, keys = settings.policy(), serving.access(settings, own_file=source is not None), _keys(settings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     with ExitStack() as stack:

@@ -70,6 +70,8 @@ class Access:
     proxies: Sequence[Network] = ()
     unmask_groups: frozenset[str] = frozenset()
     open: bool = True
+    local_role: Role = Role.READER
+    """Of whoever is on this machine, while the page listens on the loopback alone."""
     secret: bytes = b""
     """Signs sessions; made anew by every process, so that a restart signs everybody out."""
 
@@ -82,7 +84,7 @@ class Access:
             return signed_in
         if self.proxies and self.trusts(request.client):
             return self._of_proxy(request.headers)
-        return Visitor("local", Role.READER) if self._local(request) else None
+        return Visitor("local", self.local_role) if self._local(request) else None
 
     def of_token(self, token: str) -> Visitor | None:
         """Whose token it is. Hashes are compared, so time tells nothing about any token."""

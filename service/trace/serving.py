@@ -17,7 +17,7 @@ import uvicorn
 from service.logs import fields, log
 from service.metrics import TRACE_BYTES, TRACE_LAG, TRACE_MAILS
 from service.settings import SettingsError
-from service.trace.access import Access, AccessError, Visitor, is_loopback, read_tokens
+from service.trace.access import Access, AccessError, Role, Visitor, is_loopback, read_tokens
 from service.trace.following import Follower
 from service.trace.web.app import build
 from service.trace.web.site import Site
@@ -37,8 +37,11 @@ SWEEP_EVERY: Final = 3600.0
 MOST_CONNECTIONS: Final = 256
 
 
-def access(settings: Settings) -> Access:
-    """Who may read. Raises `SettingsError` for a file of tokens that is none, and for a door that is open to all."""
+def access(settings: Settings, *, own_file: bool) -> Access:
+    """Who may read. Whoever shows a file of their own may have its addresses shown, too, with `--addresses raw`.
+
+    Raises `SettingsError` for a file of tokens that is none, and for a door that is open to all.
+    """
     host = settings.http_bind[0]
     tokens = _tokens(settings.trace_tokens_file)
     if not is_loopback(host) and not tokens and not settings.trace_proxies:
@@ -51,6 +54,7 @@ def access(settings: Settings) -> Access:
         proxies=settings.trace_proxies,
         unmask_groups=frozenset(settings.trace_unmask_groups),
         open=is_loopback(host),
+        local_role=Role.UNMASK if own_file and settings.addresses == "raw" else Role.READER,
         secret=secrets.token_bytes(32),
     )
 

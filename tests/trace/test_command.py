@@ -63,6 +63,20 @@ def test_a_page_over_what_scan_wrote(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"mails.jsonl", "tokens"}  # it kept nothing
 
 
+@pytest.mark.parametrize(("words", "status"), [((), 403), (("--addresses", "raw"), 200)])
+def test_whoever_shows_a_file_of_their_own_may_say_that_its_addresses_are_shown(tmp_path, words, status):
+    records = tmp_path / "mails.jsonl"
+    records.write_bytes(encode(silent(2)) + b"\n")
+    address = silent(2).recipients[0].address
+    with running("--from", str(records), *words, folder=tmp_path) as base:
+        assert address not in get(base + "api/v1/mails")
+        if status == 200:
+            assert address in get(base + "api/v1/mails?addresses=raw")
+        else:
+            with pytest.raises(urllib.error.HTTPError, match=str(status)):
+                get(base + "api/v1/mails?addresses=raw")
+
+
 def run(*words, **environ):
     return CliRunner().invoke(cli, ["trace", *words], env=environ)
 

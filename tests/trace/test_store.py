@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from msgspec.structs import replace
 
@@ -295,3 +297,27 @@ def test_a_file_that_is_no_store(tmp_path, content):
 def test_a_postgresql_that_is_not_there():
     with pytest.raises(StoreError, match=r"PostgreSQL at 127\.0\.0\.1/trail does not answer"):
         open_store("postgresql://mailgap:secret@127.0.0.1:1/trail")
+
+
+@pytest.mark.parametrize("where", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_pages_that_follow_into_one_postgresql_disturb_each_other_in_nothing(where):
+    batches = [Batch([entry_of(make(n, revision=r)) for n in range(40)]) for r, make in ((1, mail), (2, silent))]
+    batches += [Batch(removed=[mail(n).mail_id for n in range(0, 40, 4)])]
+    alone = open_store(where)
+    for batch in batches:
+        alone.write(batch)
+    expected = _without_numbers(_all(alone))
+    alone.write(Batch(removed=[mail(n).mail_id for n in range(40)]))
+
+    pages = [open_store(where) for _ in range(3)]
+    with ThreadPoolExecutor(len(pages)) as pool:
+        list(pool.map(lambda page: [page.write(batch) for batch in batches], pages))
+    assert _without_numbers(_all(alone)) == expected
+    for page in (*pages, alone):
+        page.close()
+
+
+def _without_numbers(answers):
+    """A mail's number says in which order mails came, and pages may differ in that."""
+    mails, *others = answers
+    return sorted(found.document.mail_id for found in mails.items), *others
