@@ -37,7 +37,10 @@ def _named(name: str) -> x509.Name:
 class Party:
     """An authority, or whoever one has certified."""
 
-    def __init__(self, name: str, number: int, issuer: Party | None = None, *, dns: str = "", days: int = 30) -> None:
+    def __init__(
+        self, name: str, number: int, issuer: Party | None = None, *, dns: str = "", days: int = 30, since: int = 30
+    ) -> None:
+        """Valid from `since` days before `NOW` to `days` after it."""
         self.name, self.key = name, key(number)
         by, signing = (issuer.name, issuer.key) if issuer else (name, self.key)
         usage: dict[str, bool] = dict.fromkeys(
@@ -49,7 +52,7 @@ class Party:
             .issuer_name(_named(by))
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - timedelta(days=30))
+            .not_valid_before(NOW - timedelta(days=since))
             .not_valid_after(NOW + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=not dns, path_length=None), critical=True)
             .add_extension(

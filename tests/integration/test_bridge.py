@@ -28,7 +28,11 @@ def event(number: int, kind: str = "Delivery", account: str = ACCOUNT) -> dict[s
             "timestamp": at, "messageId": ses_id(number), "source": "shop@app.example", "sendingAccountId": account,
             "destination": ["ann@client.example"],
         },
-        kind.lower(): {"timestamp": at, "recipients": ["ann@client.example"]},
+        kind.lower(): {
+            "timestamp": at, "recipients": ["ann@client.example"],
+            "bounceType": "Permanent", "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": "ann@client.example", "status": "5.1.1"}],
+        },
     }  # fmt: skip
 
 
@@ -208,22 +212,44 @@ def test_nothing_is_lost_where_the_bridge_is_killed_ten_times(world, aws, prefix
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_verdicts_of_what_came_by_sns_and_sqs(world, aws, prefix):
-    """SNS -> SQS -> bridge -> Kafka -> worker: each mail is known to be delivered, whatever its events' order."""
-    aws.queue(prefix)
+def test_verdicts_are_right_where_the_bridge_is_killed_ten_times(world, aws, prefix):
+    """SNS -> SQS -> bridge -> Kafka -> worker, and kill -9 ten times in the midst of it: each mail has the outcome that
+    was published of it, whatever came twice or late, and none is missing or made up."""
+    number, kills, visibility = 120, 10, "2s"
+    url = aws.queue(prefix)
     topic = aws.subscribed(prefix, prefix)
-    for kind in ("Delivery", "Send"):
-        for number in range(20):
-            aws.client("sns").publish(TopicArn=topic, Message=json.dumps(event(number, kind)))
+    wanted = {ses_id(n): "bounced" if n % 3 else "delivered" for n in range(number)}
+    for last in (True, False):  # outcomes before the Send events: order is nobody's business
+        for n, outcome in enumerate(wanted.values()):
+            kind = ("Delivery" if outcome == "delivered" else "Bounce") if last else "Send"
+            aws.client("sns").publish(TopicArn=topic, Message=json.dumps(event(n, kind)))
     worker = world.start()
-    running = bridge(world, aws, "--queue", prefix)
 
-    async def judged() -> bool:
-        said = await world.documents()
-        outcomes = {key: [each["outcome"] for each in found[-1]["recipients"]] for key, found in said.items()}
-        return outcomes == {ses_id(number): ["delivered"] for number in range(20)}
+    async def story() -> None:
+        async with Reader(world.kafka, world.ses) as reader:
+            for killed in range(kills):
+                running = bridge(world, aws, "--queue", prefix, "--visibility", visibility, "--pollers", "1")
 
-    asyncio.run(eventually(judged, 90, lambda: (running.text(), worker.text())))
+                async def more() -> bool:
+                    return bool(await reader.news())
+
+                await eventually(more, 60, running.text)
+                running.killed()
+                assert aws.left(url), f"killed in the midst of it, for the {killed + 1}. time"
+            running = bridge(world, aws, "--queue", prefix, "--visibility", visibility)
+            outcomes: dict[str, list[str]] = {}
+
+            async def judged() -> bool:
+                said = await world.documents()
+                outcomes.clear()
+                outcomes.update({key: [each["outcome"] for each in of[-1]["recipients"]] for key, of in said.items()})
+                return outcomes == {key: [outcome] for key, outcome in wanted.items()} and not aws.left(url)
+
+            await eventually(judged, 120, lambda: (len(outcomes), running.text(), worker.text()[-2000:]))
+
+    asyncio.run(story())
+    assert asyncio.run(world.read("dead-letters")) == []
+    assert asyncio.run(world.documents("gaps")) == {}, "nothing is missing, and nothing is said to be"
 
 
 @pytest.mark.kafka
