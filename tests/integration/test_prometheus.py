@@ -165,7 +165,9 @@ def _draw(prometheus, began: float) -> None:
             found = [_line(one, legend) for one in prometheus.history(asked, began)]
             return [line for line in found if line.points]
 
-        Path(folder or "", f"{name}.svg").write_text(draw(board, answer))
+        pictures = Path(folder or "")
+        pictures.mkdir(parents=True, exist_ok=True)
+        (pictures / f"{name}.svg").write_text(draw(board, answer))
 
 
 def _line(series, legend: str) -> Line:
