@@ -215,6 +215,43 @@ async def test_a_paused_worker_comes_back_and_is_refused(world):
     await world.all_come(24_000)
 
 
+async def test_a_shard_that_a_rebalance_leaves_where_it_is_keeps_its_state(world):
+    """It is made anew all the same: what it counted before another joined, and left, goes on from there."""
+    await world.produce(10_000)
+    stays = world.start("count")
+    stays.wait_until_said(r"committed (\d+)", at_least=10_000)
+    comes = world.start("count")
+    eventually(lambda: comes.said(r"ready \[\d"), 40, comes.log.read_text)
+    eventually(lambda: len(stays.said("ready")) == 2, 40, stays.log.read_text)
+    kept, given = (toy.said(r"ready \[(.*)\] rows (\d+)")[-1] for toy in (stays, comes))
+    assert kept[0]
+    assert int(kept[1]) + int(given[1]) == 500
+    await world.produce(10_000)
+    await world.all_come(20_000)
+    comes.send(signal.SIGTERM)
+    assert comes.ends() == 0
+    eventually(lambda: stays.said(r"ready \[0, 1, 2, 3\] rows (\d+)")[1:] == ["500"], 40, stays.log.read_text)
+    await world.produce(10_000)
+    await world.all_come(30_000)
+
+
+async def test_a_stale_member_s_late_fence_costs_one_restart_and_nothing_else(world):
+    """One that was expelled in the middle of a rebalance may fence a shard that another has by now."""
+    await world.produce(24_000)
+    owner = world.start("count", slow=0.05)
+    owner.wait_until_said(r"committed (\d+)", at_least=4_000)
+    stale = AIOKafkaProducer(
+        bootstrap_servers=world.kafka, transactional_id=f"{world.prefix}-correlate-trails-0", enable_idempotence=True
+    )
+    await stale.start()
+    assert owner.ends() == 1
+    assert owner.said("stopped: ProducerFenced")
+    await stale.stop()
+    next_one = world.start("count")
+    await world.all_come(24_000)
+    assert next_one.process.poll() is None
+
+
 async def test_both_roles_in_one_process(world):
     await world.produce(20_000, topic="raw")
     toy = world.start("copy", "count")

@@ -267,6 +267,7 @@ class Story:
         by: Callable[[dict[str, Any], int], bytes] = text.by_sns,
         recipients: list[str] | None = None,
         headers: bool = True,
+        region: str = "us-east-1",
     ) -> Story:
         self.taken(mail)
         about = text.mail_object(
@@ -276,6 +277,7 @@ class Story:
             recipients=mail.recipients if recipients is None else recipients,
             configuration_set=mail.configuration_set,
             message_id=mail.message_id if headers else "",
+            region=region,
         )
         if payload or kind == "Send":
             payload = {"timestamp": self._stamp(), **payload}

@@ -87,7 +87,7 @@ class World:
                 if abort:
                     before = Store(self.stores[shard])
                     self.correlators[shard].take(batch)
-                    messages += _messages(self.correlators[shard].drain())
+                    messages += messages_of(self.correlators[shard].drain())
                     self.stores[shard] = before
                     self.correlators[shard] = Correlator(
                         before, self.policy, Documents(), self.sources, self.shards, shard
@@ -143,7 +143,7 @@ class World:
             states.append(condition.state)
             assert states == ["raised", "cleared"] * (revision // 2) + ["raised"] * (revision % 2), f"{key}: {states}"
             self.conditions.append(condition)
-        return _messages(said)
+        return messages_of(said)
 
     def truth(self, *, loosely: bool = False) -> dict[str, Any]:
         """Every mail's final record in normal form.
@@ -180,7 +180,7 @@ def _gauges_are_right(correlator: Correlator) -> None:
     assert correlator.open_names == sum(bool(row.due) for row in kept)
 
 
-def _messages(said: Any) -> list[FactsRecord]:
+def messages_of(said: Any) -> list[FactsRecord]:
     return [FactsRecord([(message.name, [(message.fact, message.sighting)])]) for message in said.messages]
 
 

@@ -22,7 +22,6 @@ from topologies.engine.runner import run_apps
 from topologies.engine.sender import Record, Sender, check_size, new_producer
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
-from topologies.engine.watchdog import Still, Watchdog
 
 HERE = TP("facts", 0)
 ELSEWHERE = TP("facts", 1)
@@ -145,48 +144,6 @@ class TestRestore:
         rows = {b"old": b"0"}
         apply(rows, [record(b"a", b"1"), record(b"a", b"2"), record(b"old", None), record(b"never there", None)])
         assert rows == {b"a": b"2"}
-
-
-class TestStill:
-    def test_what_moves_is_not_stuck(self):
-        still = Still(patience=10)
-        assert not still.look({HERE: 1}, now=0)
-        assert not still.look({HERE: 2}, now=9)
-        assert not still.look({HERE: 2}, now=18)
-        assert still.look({HERE: 2}, now=19) == [HERE]
-
-    def test_how_long_it_has_stood(self):
-        still = Still(patience=10)
-        assert still.longest(now=5) == 0
-        still.look({HERE: 1, ELSEWHERE: 1}, now=10)
-        still.look({HERE: 1, ELSEWHERE: 2}, now=14)
-        assert still.longest(now=16) == 6
-        still.look({ELSEWHERE: 3}, now=17)
-        assert still.longest(now=18) == 1
-
-    def test_who_is_left_out_once_begins_anew(self):
-        """A restore, a rebalance, a Kafka out of reach: then nobody can say."""
-        still = Still(patience=10)
-        still.look({HERE: 1}, now=0)
-        still.look({}, now=5)
-        assert not still.look({HERE: 1}, now=12)
-
-
-class TestComplaint:
-    """What `/healthz` says of an app before the watchdog ends it."""
-
-    async def test_records_wait_and_nothing_moves(self):
-        watchdog, now = Watchdog(SimpleNamespace(engine=SETTINGS)), asyncio.get_running_loop().time()
-        assert watchdog.complaint() == ""
-        watchdog._lagging.look({HERE: 7}, now - SETTINGS.watchdog_after + 100)
-        assert watchdog.complaint() == f"records wait and no position moves, for {SETTINGS.watchdog_after - 100:.0f} s"
-        watchdog._lagging.look({HERE: 8}, now)
-        assert watchdog.complaint() == ""
-
-    async def test_it_never_becomes_ready(self):
-        watchdog, now = Watchdog(SimpleNamespace(engine=SETTINGS)), asyncio.get_running_loop().time()
-        watchdog._waiting.look({"ready": 0}, now - SETTINGS.watchdog_after)
-        assert watchdog.complaint().startswith("not ready, for ")
 
 
 class TestPreflight:
