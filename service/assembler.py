@@ -3,9 +3,13 @@
     passing -> PART  -> open     HEAD -> open (for a moment)
     open    -> PART  -> open     MORE -> open
     open    -> WHOLE -> joined   after a HEAD: the head is parsed as it is, and the record begins anew
-    passing -> STARTS -> open    open -> ENDS -> joined: the second record, with the words that only the first has
+    passing -> STARTS -> open    open -> ENDS -> joined: the last record, with the words that only those before it have
+                                 open -> ADDS -> open: more such words
+    passing -> OBJECT -> open    open -> MORE -> open    open -> CLOSES -> joined    WHOLE is another's, and passes
     open    -> 30 s of record time, or 2 min of a delivery -> parsed as it is, and forgotten
     open    -> 64 KiB or 256 records -> parsed as it is; what still comes of the line is left out
+
+What is joined may itself be one of the lines of a delivery, or of an object.
 
 Its state is a value. What is open was not handed on: whoever reads the records must acknowledge, and vouch for their
 time, only up to the oldest of it (`held`). Read again from there, the records make the same lines.
@@ -104,9 +108,13 @@ class _Open:
         return now - self.since > (TORN if self.torn else _PATIENCE[self.kind])
 
 
-_PATIENCE: Final = {Kind.PART: PATIENCE, Kind.HEAD: FOLDED, Kind.STARTS: DELIVERING}
-_GOES_ON: Final = {Kind.HEAD: Kind.MORE, Kind.STARTS: Kind.ENDS}
-"""What alone goes on with a line that may be whole; any other record of its stream begins anew."""
+_PATIENCE: Final = {Kind.PART: PATIENCE, Kind.HEAD: FOLDED, Kind.STARTS: DELIVERING, Kind.OBJECT: FOLDED}
+_GOES_ON: Final = {
+    Kind.HEAD: frozenset({Kind.MORE}),
+    Kind.STARTS: frozenset({Kind.ADDS, Kind.ENDS}),
+    Kind.OBJECT: frozenset({Kind.MORE, Kind.CLOSES}),
+}
+"""What alone goes on with a line; any other record of its stream begins anew. Of a PART, all that comes does."""
 
 _Lines: TypeAlias = dict[_Stream, _Open]
 
@@ -163,12 +171,14 @@ def _placed(here: _Lines, record: Input, piece: Piece, at: Instant) -> list[Inpu
     stream = (record.key, piece.stream)
     line = here.get(stream)
     ready: list[Input] = []
-    if line is not None and (line.over(at) or piece.kind is not _GOES_ON.get(line.kind, piece.kind)):
+    if line is not None and line.kind is Kind.OBJECT and piece.kind is Kind.WHOLE and not line.over(at):
+        return [record]
+    if line is not None and (line.over(at) or piece.kind not in _GOES_ON.get(line.kind, Kind)):
         del here[stream]
         ready += [] if line.torn else [_as_it_is(line)]
         line = None
     if line is not None:
-        return _left_out(here, stream, record, piece) if line.torn else _extended(here, stream, line, record, piece)
+        return _left_out(here, stream, record, piece) if line.torn else _extended(here, stream, line, record, piece, at)
     if piece.kind not in OPENING:
         return [*ready, record]
     here[stream] = _begun(here, record, piece, at)
@@ -185,23 +195,45 @@ def _begun(here: _Lines, record: Input, piece: Piece, at: Instant) -> _Open:
     return _Open((record,), (text,), len(record.value or b""), at, again, piece.kind)
 
 
-def _extended(here: _Lines, stream: _Stream, line: _Open, record: Input, piece: Piece) -> list[Input]:
-    if line.kind is Kind.STARTS:
+def _extended(here: _Lines, stream: _Stream, line: _Open, record: Input, piece: Piece, at: Instant) -> list[Input]:
+    if piece.kind is Kind.ENDS:
         del here[stream]
-        value = ended(record.value or b"", piece.text, line.texts[0])
+        value = ended(record.value or b"", piece.text, "".join(line.texts))
         where = record.topic, record.partition, record.offset, record.timestamp
-        return [Joined(*where, record.key, value, (*line.records, record))]
-    text = "\n" + piece.text.rstrip("\r\n") if line.kind is Kind.HEAD else piece.text
+        return [Joined(*where, record.key, value, _apart((*line.records, record)))]
     size = line.size + len(record.value or b"")
-    longer = replace(line, records=(*line.records, record), texts=(*line.texts, text), size=size)
-    if line.kind is Kind.PART and piece.kind is not Kind.PART:
+    longer = replace(
+        line, records=(*line.records, record), texts=(*line.texts, _added(line.kind, piece.text)), size=size
+    )
+    if piece.kind is Kind.CLOSES or (line.kind is Kind.PART and piece.kind is not Kind.PART):
         del here[stream]
-        return [_as_it_is(longer)]
+        return _again(here, _as_it_is(longer), at)
     if size > LARGEST or len(longer.records) >= MOST:
         here[stream] = replace(line, records=(), texts=())
         return [_as_it_is(longer)]
     here[stream] = longer
     return []
+
+
+def _added(kind: Kind, text: str) -> str:
+    match kind:
+        case Kind.HEAD:
+            return "\n" + text.rstrip("\r\n")
+        case Kind.OBJECT:
+            return " " + text.strip()
+        case _:
+            return text
+
+
+def _again(here: _Lines, record: Input, at: Instant) -> list[Input]:
+    """What was joined may itself be a line of several."""
+    piece = piece_of(record.value or b"", watched=bool(here))
+    return [record] if piece is None or piece.kind is Kind.PART else _placed(here, record, piece, at)
+
+
+def _apart(records: Iterable[Input]) -> tuple[Input, ...]:
+    """The records as they came."""
+    return tuple([each for one in records for each in (one.parts if isinstance(one, Joined) else (one,))])
 
 
 def _left_out(here: _Lines, stream: _Stream, record: Input, piece: Piece) -> list[Input]:
@@ -230,5 +262,6 @@ def _as_it_is(line: _Open) -> Input:
     first = line.records[0]
     if len(line.records) == 1 and line.kind is not Kind.PART:
         return first
-    value = whole(first.value or b"", list(line.texts))
-    return Joined(first.topic, first.partition, first.offset, first.timestamp, first.key, value, line.records)
+    value = first.value if line.kind is Kind.STARTS else whole(first.value or b"", list(line.texts))
+    where = first.topic, first.partition, first.offset, first.timestamp
+    return Joined(*where, first.key, value, _apart(line.records))

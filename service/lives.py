@@ -1,12 +1,13 @@
 """Cuts a submission's trail into the lives of its queue id, since a mail server uses an id again (rule 8).
 
-A life begins at a start mark (`client=`, `pickup`, `<=`) and ends at an end mark (`removed`, `Completed`). Pure, and
-independent of the order in which the lines came.
+A life begins at a start mark (`client=`, `pickup`, `<=`) and ends at an end mark (`removed`, `Completed`). A request of
+an application's has no marks and may send several mails: what comes after an acceptance that may be of the same mail
+only as long as both name recipients is another mail. Pure, and independent of the order in which the lines came.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -65,7 +66,15 @@ def lives(submission: str, trail: Trail) -> list[Life]:
     lines = [(fact, known[fact]) for fact in spoken]
     if is_one_mail(submission):
         return [_life(submission, lines, trail)] if lines else []
-    runs: list[list[tuple[Fact, Sighting]]] = []
+    runs = _of_request(lines) if _REQUEST in submission else _by_marks(lines)
+    return [_life(submission, run, trail) for run in runs]
+
+
+_Run: TypeAlias = list[tuple[Fact, Sighting]]
+
+
+def _by_marks(lines: _Run) -> list[_Run]:
+    runs: list[_Run] = []
     open_ = False
     for item in lines:
         starts = type(item[0]) is Started
@@ -75,7 +84,29 @@ def lives(submission: str, trail: Trail) -> list[Life]:
             runs.append([])
         runs[-1].append(item)
         open_ = not ends
-    return [_life(submission, run, trail) for run in runs]
+    return runs
+
+
+def _of_request(lines: _Run) -> list[_Run]:
+    runs: list[_Run] = []
+    taken: Accepted | None = None
+    for item in lines:
+        fact = item[0]
+        nameless = isinstance(fact, Accepted | Deferred | Refused | Unconfirmed) and not fact.recipients
+        if not runs or (taken is not None and (nameless or not taken.recipients)):
+            runs.append([])
+            taken = None
+        runs[-1].append(item)
+        taken = fact if isinstance(fact, Accepted) else taken
+    return runs
+
+
+_REQUEST: Final = "/request:"
+
+
+def is_of_application(submission: str) -> bool:
+    """An application's submission, and no mail server's: one mail, or `host/request:<hash>` for the mails of one."""
+    return _REQUEST in submission or is_one_mail(submission)
 
 
 def is_one_mail(submission: str) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from service.contract.enums import Outcome, VerdictCause
 from service.explain import Circumstances, cause_of_bounce, cause_of_complaint, cause_of_delay, explain
-from service.lives import is_one_mail
+from service.lives import is_of_application
 from service.story_words import came_to, clock, happened, place, waited_for, words_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _facts(documents: Sequence[Correlated]) -> Iterable[tuple[str, str]]:
     ses = [each.ses_message_id for each in documents] + [name for each in documents for name in each.ses_mails]
     stated: list[tuple[str, Iterable[str | None]]] = [
         ("SES id", ses),
-        ("queue id", [name for each in documents for name in each.queue_ids if not is_one_mail(name)]),
+        ("queue id", [name for each in documents for name in each.queue_ids if not is_of_application(name)]),
         ("Message-ID", [each.message_id_header for each in documents]),
         ("from", [each.sender for each in documents]),
         ("stream", [each.stream for each in documents if each.ses_message_id] or [documents[-1].stream]),

@@ -26,7 +26,7 @@ from service.facts import (
     Unconfirmed,
 )
 from service.lifecycle import Handoff, next_handoff
-from service.lives import Life, is_one_mail
+from service.lives import Life, is_of_application
 from service.parsing.ses_id import id_clock
 
 ZONE_STEP: Final = 15 * 60 * 1000
@@ -94,8 +94,8 @@ class Submission(msgspec.Struct, frozen=True):
 
     @property
     def by_application(self) -> bool:
-        """An application's own statement, not a mail server's: its submission is one mail, and nobody's notice."""
-        return is_one_mail(self.life.submission)
+        """An application's own statement, not a mail server's: it is nobody's notice."""
+        return is_of_application(self.life.submission)
 
     @property
     def missing(self) -> list[str]:

@@ -63,9 +63,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Half(NamedTuple):
-    """One of the two lines that a server writes of an attempt, and which attempt of its host it is of.
+    """One of the lines that a server writes of an attempt, and which attempt of its host it is of.
 
-    The line that starts it has `words`, which the line of its end lacks after its `mark`; the other has none.
+    The line that starts it has `words`, which the line of its end lacks after its `mark`; the last has none. What a
+    line between them adds to the words has no mark.
     """
 
     whose: str

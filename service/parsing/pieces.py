@@ -2,8 +2,9 @@
 
 Decides whether a record is a piece, of which stream, and whether more follows: CRI's `P` and `F`, Docker's 16 KiB
 chunks, what fluentd, Fluent Bit, Vector and journald make of both, Exim's `[1/3]` in syslog, and its main log's folded
-replies, whose continuations begin with a space; and the two lines that qmail and nullmailer write of one delivery. It
-must never look at more than a record's beginning where the record is none of these, since nearly all are not.
+replies, whose continuations begin with a space; the lines that qmail and nullmailer write of one delivery; and objects
+that were printed for people, a line each. It must never look at more than a record's beginning and its end where the
+record is none of these, since nearly all are not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 
 from service.parsing.qmail import delivery_in
 from service.parsing.simple_clients import attempt_in
+from service.parsing.syslog import parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,18 +30,22 @@ class Kind(Enum):
     HEAD = "more may follow"
     MORE = "follows a head"
     STARTS = "another record says how it ended"
+    ADDS = "says more of what started"
     ENDS = "says how that ended"
+    OBJECT = "an object was opened"
+    CLOSES = "closes it"
     WHOLE = "a line, or the end of one"
 
 
-OPENING: Final = frozenset({Kind.PART, Kind.HEAD, Kind.STARTS})
+OPENING: Final = frozenset({Kind.PART, Kind.HEAD, Kind.STARTS, Kind.OBJECT})
 """What a line may begin with that comes in several records."""
 
 
 class Piece(NamedTuple):
     """A record's place: `stream` tells those apart that are woven into one another in one partition.
 
-    `text` is the piece itself; of what starts, the words that the line of its end lacks; of that, what they follow.
+    `text` is the piece itself; of what starts, and of what adds to that, the words that the line of its end lacks; of
+    that, what they follow.
     """
 
     stream: str
@@ -59,10 +65,31 @@ _EXIM_HEAD: Final = re.compile(
 _EXIM_SYSLOG: Final = re.compile(r"[^\[]{15,64}?(\S{1,255} exim\S{0,64}?): \[(\d{1,3})[/\\](\d{1,3})\] ").match
 _BEGINNING: Final = 400
 _FOLDS: Final = (" ", "\t")
+# A bracket alone (pretty-printed JSON), or behind a few words: Node's `console.log("Message sent:", info)`.
+_OBJECT: Final = re.compile(r"(?:\[?|[\w.:,'\"()\[\]/+-][\w .:,'\"()\[\]/+-]{0,119}[ :=])\{\s*+").fullmatch
+_CLOSERS: Final = ("}", "}]", "})", "},", "};")
+_END: Final = 8
+_ALONE: Final = 4  # a bracket and a line break
+_CLOSING: Final = re.compile(r"[}\])]{1,3}[;,]?\s*+").fullmatch
 
 _TEXTS: Final = ("log", "message", "MESSAGE", "msg", "short_message")
 # What a document that is a piece must hold somewhere, so that others need not be read.
-_SIGNS: Final = (b'"P"', b" P ", b"P:", b"artial", b"PARTIAL", b" ** ", b" == ", b" => ", b" -> ", b"tarting delivery")
+_SIGNS: Final = (
+    b'"P"',
+    b" P ",
+    b"P:",
+    b"artial",
+    b"PARTIAL",
+    b" ** ",
+    b" == ",
+    b" => ",
+    b" -> ",
+    b"tarting delivery",
+    b'{",',
+    b'{"}',
+    b'{\\n"',
+    b'{\\r\\n"',
+)
 _STREAMS: Final = (
     *("stream", "source", "container_id", "container_name", "partial_id", "CONTAINER_PARTIAL_ID", "CONTAINER_ID"),
     *("file", "filename", "path", "hostname", "host", "_HOSTNAME", "pod", "container"),
@@ -75,11 +102,12 @@ _AS_BYTES: Final = "surrogateescape"  # a character may be cut in two
 def piece_of(value: bytes, *, watched: bool) -> Piece | None:
     """What a record is; None for one of no concern. `watched`: something is open, so that any line may be the end."""
     first = value[:1]
-    if first == b"{":
+    if first == b"{" and len(value) > _ALONE:
         return _in_document(value) if watched or len(value) >= CHUNK or any(map(value.__contains__, _SIGNS)) else None
     if not watched and not first.isdigit():
         beginning = value[:_BEGINNING]
-        if b" exim" not in beginning and b"tarting delivery" not in beginning:
+        opens = value[-_END:].rstrip().endswith(b"{")
+        if not opens and b" exim" not in beginning and b"tarting delivery" not in beginning:
             return None
     text = value.decode(errors=_AS_BYTES)
     if "\n" in text.rstrip("\n"):
@@ -91,7 +119,7 @@ def piece_of(value: bytes, *, watched: bool) -> Piece | None:
 def whole(value: bytes, texts: list[str]) -> bytes:
     """The line whose pieces have these texts, in the form of its first piece, `value`."""
     first = value.decode(errors=_AS_BYTES)
-    if not first.startswith("{"):
+    if not first.startswith("{") or len(value) <= _ALONE:
         return _headed(first, texts).encode(errors=_AS_BYTES)
     document = orjson.loads(value)
     name = _text_of(document)
@@ -178,18 +206,26 @@ def _attempt(stream: str, text: str) -> Piece | None:
     """A line that says which delivery starts, or how it ended; the first says of which mail, the second does not."""
     beginning = text[:_BEGINNING]
     found = (delivery_in(text) if "delivery " in beginning else None) or (
-        attempt_in(text) if "tarting delivery: " in beginning or "smtp: " in beginning else None
+        attempt_in(text) if any(map(beginning.__contains__, _OF_NULLMAILER)) else None
     )
     if found is None:
         return None
-    kind = Kind.STARTS if found.words else Kind.ENDS
+    kind = Kind.ADDS if not found.mark else Kind.STARTS if found.words else Kind.ENDS
     return Piece(f"{stream}\0{found.whose}", kind, found.words or found.mark)
 
 
+_OF_NULLMAILER: Final = ("tarting delivery: ", "smtp: ", "From: <", "essage-I")
+
+
 def _folding(text: str) -> Kind:
-    """Whether Exim may go on with the line, or does."""
+    """Whether the line goes on, or another goes on with it: of Exim's, or of an object."""
     if text.startswith(_FOLDS):
         return Kind.MORE if text.strip() else Kind.WHOLE
+    end = text[-_END:].rstrip()
+    if end.endswith("{") and _OBJECT(text) and parse_line(text, 0) is None:
+        return Kind.OBJECT
+    if end.endswith(_CLOSERS) and _CLOSING(text):
+        return Kind.CLOSES
     head = _EXIM_HEAD(text)
     if head is None or (head[1] in {"=>", "->"} and not text.count('"') % 2):
         return Kind.WHOLE

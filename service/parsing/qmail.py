@@ -62,6 +62,9 @@ _LOCAL: Final = re.compile(
 _EPOCH: Final = 2**62 + 10
 """TAI64 counts from 1970 in TAI, of which the daemon tools believe that it is ten seconds ahead of UTC."""
 
+_NULLMAILER: Final = ("smtp: ", "Starting delivery: ", "From: <", "Message-I")
+"""What a line of nullmailer's begins with, which is under multilog as often."""
+
 _TAKER: Final = re.compile(r"([0-9A-Fa-f.:]{2,45})_accepted_message\.").match
 _SAID: Final = "/Remote_host_said:_"
 
@@ -92,7 +95,7 @@ def bare_multilog(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
         return Line(stamp.at, stamp.floating, "", "qmail", text[found.end() :])
     else:
         return None
-    program = "nullmailer" if rest.startswith(("smtp: ", "Starting delivery: ")) else "qmail"
+    program = "nullmailer" if rest.startswith(_NULLMAILER) else "qmail"
     return Line(at if is_believable(at) else seen, False, "", program, rest)  # noqa: FBT003
 
 

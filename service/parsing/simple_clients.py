@@ -1,9 +1,9 @@
 """What the small clients say: nullmailer, sSMTP and the DragonFly mail agent.
 
-None of them says in one line which mail it means, to whom it went and what the server said. Nullmailer says which mail
-and what in two lines, which `service.assembler` makes one of. A line alone gives an acceptance by the SES id, and a
-failure for good under a name of its own; that something was put off makes no fact, since it could not be seen to end.
-sSMTP's `Sent mail for ... (221 Bye)` says that some server took some mail, and no more.
+None of them says in one line which mail it means, to whom it went and what the server said. Nullmailer says it in two
+lines, and since version 2 in four, which `service.assembler` makes one of. A line alone gives an acceptance by the SES
+id, and a failure for good under a name of its own; that something was put off makes no fact, since it could not be seen
+to end. sSMTP's `Sent mail for ... (221 Bye)` says that some server took some mail, and no more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from service.facts import Closed
+from service.facts import Closed, Identified, Queued
+from service.parsing.addresses import address
 from service.parsing.delivering import (
     NOBODY,
     Attempt,
@@ -28,11 +29,13 @@ from service.parsing.delivering import (
 )
 from service.parsing.qmail import bare_multilog
 from service.parsing.replies import relay_of
-from service.parsing.syslog import parse_line
+from service.parsing.syslog import Line, parse_line
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from service.facts import Instant
     from service.parsing.delivering import Facts
-    from service.parsing.syslog import Line
 
 _Reader = Callable[["Line", frozenset[str]], "Facts"]
 
@@ -52,7 +55,11 @@ _STARTS: Final = re.compile(
     r"Starting delivery: (?:host: (\S{1,255}) protocol: smtp|protocol: smtp host: (\S{1,255})) "
     r"file: (\d{1,12}\.\d{1,10})\s*$"
 ).match
-_ATTEMPT: Final = re.compile(r"smtp: (?:file (\d{1,12}\.\d{1,10}) at (\S{1,255}): )?(Succeeded|Failed): ").match
+_ATTEMPT: Final = re.compile(r"smtp: (?:file (\d{1,12}\.\d{1,10}) at (\S{1,255}): )?").match
+_ENVELOPE: Final = re.compile(r"From: <([^\s<>]{0,320})> to: ((?:<[^\s<>]{1,320}>,? ?){1,1000}+)").match
+_MESSAGE_ID: Final = re.compile(r"(?i:message-id): <([^\s<>]{1,998})>\s*").match
+_END: Final = re.compile(r"(Succeeded|Failed): ").match
+_RECIPIENT: Final = re.compile(r"<([^\s<>]{1,320})>").findall
 
 
 def attempt_in(text: str) -> Half | None:
@@ -62,30 +69,58 @@ def attempt_in(text: str) -> Half | None:
         return None
     host, message = (line.host, line.message) if line else ("", text)
     whose = f"{host}/nullmailer"
-    starts = _STARTS(message)
-    if starts:
+    if starts := _STARTS(message):
         return Half(whose, _MARK, f"file {starts[3]} at {starts[1] or starts[2]}: ")
-    return Half(whose, _MARK) if _ATTEMPT(message) else None
+    if more := _ENVELOPE(message) or _MESSAGE_ID(message):
+        return Half(whose, "", f"{more[0].rstrip()} ") if more.end() == len(message.rstrip("\r\n")) else None
+    return Half(whose, _MARK) if message.startswith(_MARK) and _END(message, len(_MARK)) else None
+
+
+def bare_nullmailer(text: str, seen: Instant, _: tzinfo | None) -> Line | None:
+    """What was joined of nullmailer's own output, which has no header; None for any other text."""
+    known = _ATTEMPT(text) if text.startswith(_MARK) else None
+    return Line(seen, False, "", "nullmailer", text) if known and known[1] else None  # noqa: FBT003
 
 
 _MARK: Final = "smtp: "
 
 
 def _nullmailer(line: Line, relays: frozenset[str]) -> Facts:
-    found = _ATTEMPT(line.message)
-    if found is None:
+    known = _ATTEMPT(line.message)
+    if known is None:
         return []
-    file, host, end = found.groups()
-    reply = line.message[found.end() :]
+    file, host = known.groups()
+    envelope = _ENVELOPE(line.message, known.end()) if file else None
+    identified = _MESSAGE_ID(line.message, (envelope or known).end()) if file else None
+    end = _END(line.message, (identified or envelope or known).end())
+    if end is None:
+        return []
+    reply = line.message[end.end() :]
     if not file:
-        if end == "Succeeded":
+        if end[1] == "Succeeded":
             return taken(Attempt(line, "", (), NOBODY, reply))
         return _for_good(line, "nullmailer", reply) if reply.startswith("5") else []
-    attempt = Attempt(line, submission(line, f"nullmailer:{file}"), (), relay_named(host, relays), reply)
-    if end == "Failed" and not reply.startswith("5"):
+    to = tuple([address(each) for each in _RECIPIENT(envelope[2])]) if envelope else ()
+    attempt = Attempt(line, submission(line, f"nullmailer:{file}"), to, relay_named(host, relays), reply)
+    return [*_described(attempt, envelope, identified), *_attempted(attempt, accepted=end[1] == "Succeeded")]
+
+
+def _described(attempt: Attempt, envelope: re.Match[str] | None, identified: re.Match[str] | None) -> Facts:
+    """What only version 2 says: from whom, to how many, and the Message-ID."""
+    line, facts = attempt.line, []
+    if envelope:
+        sender = Queued(line.at, line.floating, address(envelope[1]), len(attempt.recipients))
+        facts += one(attempt.submission, sender)
+    if identified:
+        facts += one(attempt.submission, Identified(line.at, line.floating, identified[1]))
+    return facts
+
+
+def _attempted(attempt: Attempt, *, accepted: bool) -> Facts:
+    if not accepted and not attempt.reply.startswith("5"):
         return put_off(attempt)
-    closed = one(attempt.submission, Closed(line.at, line.floating, "removed"))
-    return [*(taken(attempt) if end == "Succeeded" else refused(attempt)), *closed]
+    closed = one(attempt.submission, Closed(attempt.line.at, attempt.line.floating, "removed"))
+    return [*(taken(attempt) if accepted else refused(attempt)), *closed]
 
 
 # What sSMTP logs when it dies; it never tries again.

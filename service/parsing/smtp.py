@@ -38,7 +38,7 @@ from service.parsing.pieces import unfolded
 from service.parsing.postfix import is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
-from service.parsing.simple_clients import is_simple, parse_simple
+from service.parsing.simple_clients import bare_nullmailer, is_simple, parse_simple
 from service.parsing.strays import lost_line, string_in, unknown_line, written
 from service.parsing.syslog import Line, decode, frames, parse_line, stamp_of
 from service.parsing.usual import read_usual
@@ -93,7 +93,9 @@ DIALECTS: Final = (
 
 BareReader: TypeAlias = "Callable[[str, Instant, tzinfo | None], Line | None]"
 
-BARE_DIALECTS: Final[tuple[BareReader, ...]] = (bare_exim, bare_msmtp, bare_haraka, bare_multilog, bare_opensmtpd)
+BARE_DIALECTS: Final[tuple[BareReader, ...]] = (
+    *(bare_exim, bare_msmtp, bare_haraka, bare_multilog, bare_opensmtpd, bare_nullmailer),
+)
 """Lines of a mail server's own log file, which say neither host nor program: (text, when it was seen, the zone of
 stamps without one) -> the line under its program's name, or None. The first that knows a text's beginning reads it."""
 

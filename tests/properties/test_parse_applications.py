@@ -101,10 +101,10 @@ def test_any_line(line: str) -> None:
 
 @given(damaged() | TEXTS)
 def test_an_application_never_names_a_queue(line: str) -> None:
-    """Its submissions are `mid:…` and `<host>/app:…`, so nobody can forge a line of a mail server."""
+    """Its submissions are `mid:…`, `<host>/app:…` and `<host>/request:…`: nobody can forge a mail server's line."""
     facts = said_by_line(Line(SEEN, floating=False, host="web", program="app", message=line))
     for name, _ in facts:
-        assert re.fullmatch(rb"S:.*|Q:mid:[0-9a-f]{32}|Q:web/app:[0-9a-f]{16}", name, re.DOTALL), name
+        assert re.fullmatch(rb"S:.*|Q:mid:[0-9a-f]{32}|Q:web/(?:app|request):[0-9a-f]{16}", name, re.DOTALL), name
 
 
 @given(damaged() | TEXTS, st.sampled_from(["Subject: ", "user wrote: ", 'comment="', "header X-A: "]))

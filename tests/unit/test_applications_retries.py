@@ -111,6 +111,44 @@ def test_recipients_of_one_request_are_told_apart(tmp_path):
     assert gaps == ["ada@mail.example"]
 
 
+def retrying(second, **more):
+    return entry(second, request_id="r", msg="retrying", error=THROTTLED, **more)
+
+
+def sent(second, ses_id=ID, **more):
+    return entry(second, request_id="r", msg="email sent", MessageId=ses_id, **more)
+
+
+def gave_up(second, **more):
+    return entry(second, request_id="r", msg="giving up after 3 attempts", error=THROTTLED, **more)
+
+
+ADA, BOB = {"to": "ada@mail.example"}, {"to": "bob@mail.example"}
+SEVERAL = {
+    "one was sent, another is tried for ever": ([sent(1), retrying(2)], 1),
+    "one was sent, another given up": ([retrying(1), retrying(2), sent(3), gave_up(4)], 1),
+    "both were sent": ([retrying(1), sent(2), retrying(3), sent(4, OTHER)], 0),
+    "both were sent in the end": ([retrying(1), retrying(2), sent(3), sent(4, OTHER)], 0),
+    "one was given up, twice said": ([retrying(1), gave_up(2), gave_up(3)], 1),
+    "one was given up and queued again": ([retrying(1), gave_up(2), sent(3)], 0),
+    "said twice": ([retrying(1), sent(2), sent(3)], 0),
+    "named, sent in another order": (
+        [retrying(1, **ADA), retrying(2, **BOB), sent(3, **BOB), sent(4, OTHER, **ADA)],
+        0,
+    ),
+    "named and not": ([retrying(1, **ADA), sent(2), retrying(3, **BOB)], 1),
+    "named, and who is not": ([retrying(1, **ADA), sent(2, **ADA), gave_up(3)], 1),
+}
+
+
+@pytest.mark.parametrize(("lines", "gaps"), SEVERAL.values(), ids=SEVERAL)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_two_mails_of_one_request_do_not_hide_behind_one_another(tmp_path, lines, gaps, backwards):
+    documents = scanned(tmp_path, reversed(lines) if backwards else lines)
+    open_ = [gap["cause"] for each in documents for gap in each["gaps"] if gap["resolution"] is None]
+    assert open_ == ["rate_exceeded"] * gaps
+
+
 @pytest.mark.parametrize(
     "text",
     [

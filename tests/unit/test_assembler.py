@@ -144,7 +144,7 @@ def test_a_folded_line_in_documents() -> None:
         [LINE, LINE],
         [cri(LINE, "F"), cri(LINE, "F")],
         [cri("the end of a line whose beginning we never saw", "F"), LINE],
-        [f"{LINE}\n{LINE}", b"\xff\0", b"", b"{", b"{}", b'{"log": 5}', b'{"log": "P", "P": "P"}', b"[1]"],
+        [f"{LINE}\n{LINE}", b"\xff\0", b"", b"{}", b'{"log": 5}', b'{"log": "P", "P": "P"}', b"[1]", b"{"],
         [{"log": "x\n", "stream": "stdout"}, {"message": "x", "logtag": "F"}],
         [{"message": " 4A1B2C3D4E: removed", "programname": "postfix"}] * 2,
     ],

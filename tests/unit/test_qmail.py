@@ -58,6 +58,15 @@ def test_what_qmail_says_of_a_mail_that_no_line_alone_can_end(line: str) -> None
         assert facts_of(header + line) == []
 
 
+def test_a_line_of_a_delivery_that_was_cut_in_two_is_still_of_it() -> None:
+    header = "Mar  5 12:00:00 mx1 qmail: "
+    lines = [f"{header}starting delivery 9: msg 3890 to remote ann@shop.example", f"{header}{SUCCESS}"]
+    stamp = "2024-03-05T12:00:00.123456789Z stdout"
+    cut = [piece for line in lines for piece in (f"{stamp} P {line[:70]}", f"{stamp} F {line[70:]}")]
+    assert len(joined(*lines)) == 2
+    assert joined(*cut) == joined(*lines)
+
+
 DELIVERY = "delivery 9: msg 3890 to remote ann@shop.example: "
 SUBMISSION = b"Q:mx1/qmail:3890"
 

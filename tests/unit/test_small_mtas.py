@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from service.facts import Accepted, Cause, Closed, Deferred, Elsewhere, Fact, Queued, Refused, Started, Unconfirmed
-from tests.unit.small_mtas import AT, ID, ODD_ID, SES, TAI64N, TO, S, facts_of, joined
+from tests.unit.small_mtas import AT, ID, ODD_ID, SES, TAI64N, TO, S, facts_of
 
 # Positional booleans stand for `floating` throughout.
 
@@ -273,37 +273,3 @@ def test_a_failure_stands_under_a_name_of_its_own(line: str, kind: type[Fact], c
 )
 def test_what_small_clients_say_besides(line: str) -> None:
     assert facts_of(f"Mar  5 12:00:00 mx1 {line}") == []
-
-
-@pytest.mark.parametrize("route", ["host: {} protocol: smtp", "protocol: smtp host: {}"])
-@pytest.mark.parametrize("header", ["Mar  5 12:00:00 mx1 nullmailer[7]: ", f"{TAI64N} "])
-def test_nullmailer_tries_a_file_again_and_says_so_in_two_lines(header: str, route: str) -> None:
-    starts = f"{header}Starting delivery: {route.format(SES)} file: 1795508082.23096"
-    found = joined(
-        starts, f"{header}From: <a@b> to: <ann@shop.example>",
-        f"{header}smtp: Failed: 454 Throttling failure: Maximum sending rate exceeded.", f"{header}Sending failed: x",
-        starts, f"{header}smtp: Succeeded: 250 Ok {ID}", f"{header}Sent file.",
-        f"{header}Delivery complete, 0 message(s) remain.",
-    )  # fmt: skip
-    host = "mx1" if "mx1" in header else "-"
-    name = f"Q:{host}/nullmailer:1795508082.23096".encode()
-    assert [(each, type(fact)) for each, fact in found] == [
-        (name, Deferred), (name, Accepted), (S, Accepted), (name, Closed),
-    ]  # fmt: skip
-    assert {fact.region for _, fact in found[:3]} == {"eu-west-1"}  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("relay", "end", "kinds"),
-    [
-        (SES, "Failed: Connect failed", [Deferred]),
-        (SES, f"Failed: {REJECTED}", [Refused, Closed]),
-        (SES, "Succeeded: 250 Ok", [Unconfirmed, Closed]),
-        ("mx.mail.example", "Failed: 450 4.2.1 Mailbox busy", [Elsewhere]),
-        ("mx.mail.example", "Succeeded: 250 2.0.0 Ok: queued as 4A1B2C3D4E", [Elsewhere, Closed]),
-    ],
-)
-def test_nullmailer_names_its_smart_host(relay: str, end: str, kinds: list[type[Fact]]) -> None:
-    header = "Mar  5 12:00:00 mx1 nullmailer-send[7]: "
-    found = joined(f"{header}Starting delivery: host: {relay} protocol: smtp file: 1.2", f"{header}smtp: {end}")
-    assert [(name, type(fact)) for name, fact in found] == [(b"Q:mx1/nullmailer:1.2", kind) for kind in kinds]

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from service.parsing.applications.accepted import accepted
 from service.parsing.applications.api import api_error
+from service.parsing.applications.bare_codes import bare_code
 from service.parsing.applications.credentials import unsigned
 from service.parsing.applications.entries import is_own, said_by_fields, telling
 from service.parsing.applications.faults import faulty
@@ -31,7 +32,18 @@ __all__ = ["Facts", "entry_of", "headless", "is_printed", "may_concern_mail", "s
 # What is without all of these says nothing about a mail, and is done with: most of what an application logs.
 _HINTS: Final = (
     *("mail", "smtp", "250 ok", "(250", "messageid", "message_id", "message-id", "message id", "msgid", "msg_id"),
-    *("ok 0", "sent", "messagerejected", "sending", "throttling", "aws", "service: ses", "command"),
+    *(
+        "ok 0",
+        "sent",
+        "messagerejected",
+        "sending",
+        "throttling",
+        "exceededexception",
+        "toomanyrequests",
+        "aws",
+        "service: ses",
+        "command",
+    ),
     *("connection could not", "connection to", "configurationset", "accountsuspended"),
     *("421", "451", "454", "501", "530", "535", "552", "553", "554"),
 )
@@ -114,8 +126,14 @@ def _is_level(host: str) -> bool:
     return host.strip("[]").lower() in LEVELS
 
 
+# One line of an error object that was printed over several, each shipped alone: its first line has said it all.
+_MEMBER: Final = re.compile(r"['\"]?[\w$\[\]()]{1,64}+['\"]?: (['\"])[A-Za-z]{1,64}+\1,?\s*+").fullmatch
+
+
 def _read(text: str) -> Said | None:
     """What a text says. An object that was printed with its acceptance says more than any words around it."""
+    if _MEMBER(text):
+        return None
     by_pairs = _by_pairs(text)
     if by_pairs and any(attempt.end is End.ACCEPTED for attempt in by_pairs.attempts):
         return by_pairs
@@ -145,5 +163,6 @@ def _by_words(text: str) -> Said | None:
         or refused(text)
         or faulty(text)
         or unsigned(text)
+        or bare_code(text)
         or stated(text)
     )

@@ -34,9 +34,10 @@ OWN_WORDS: Final = re.compile(
 """Messages that no other service of AWS gives."""
 
 _BOTO: Final = re.compile(
-    rf"An error occurred \(([\w.]{{1,80}})\) when calling the (?:{_SENDS}) operation(?: \([^()]{{0,80}}\))?: "
+    rf"An error occurred \(([\w.]{{1,80}})\) when calling the (?:{_SENDS}) operation(?: \([^()]{{0,80}}\))?"
+    r"(?:: |[:.]?\s*$)"
 ).search
-_RUBY: Final = re.compile(r"Aws::SES(?:V2)?::Errors::(\w{1,80})(?:: | \()").search
+_RUBY: Final = re.compile(r"Aws::SES(?:V2)?::Errors::(\w{1,80})(?:: | \(|\s*$)").search
 _PHP: Final = re.compile(rf"Error executing \"(?:{_SENDS})\" on ").search
 _PHP_CODE: Final = re.compile(r"\b([A-Z]\w{2,80}) \((?:client|server)\): ").search
 # The code comes some lines later, which may be records of their own.
@@ -44,13 +45,13 @@ _GOES_ON: Final = re.compile(r"response:(?:\s{1,8}<ErrorResponse\b[^<>]{0,200}>?
 _LARAVEL: Final = re.compile(r"Request to AWS SES(?: V2)? API failed\. Reason: ").search
 _SYMFONY: Final = re.compile(r"Unable to send an email: (.{1,2000}?) \(code (\w{1,80})\)").search
 _GO: Final = re.compile(rf"operation error SES(?:v2)?: (?:{_SENDS}), ", re.IGNORECASE).search
-_GO_CODE: Final = re.compile(r"(?:^|, )(?:api error )?(?!RequestID)([A-Z]\w{2,80}): ").search
+_GO_CODE: Final = re.compile(r"(?:^|, )(?:api error )?(?!RequestID)([A-Z]\w{2,80})(?:: |:?\s*$)").search
 _GO_STATUS: Final = re.compile(r"StatusCode: (\d{1,3})").search
 _JAVA: Final = re.compile(
     r"\(Service: (?:AmazonSimpleEmailService(?:V2)?|Ses(?:V2)?)[;,] Status Code: (\d{1,3})"
 ).search
 _JAVA_CODE: Final = re.compile(r"Error Code: (\w{1,80})").search
-_DOTNET: Final = re.compile(r"Amazon\.SimpleEmail(?:V2)?\.(?:Model\.)?(\w{1,80}Exception): ").search
+_DOTNET: Final = re.compile(r"Amazon\.SimpleEmail(?:V2)?\.(?:Model\.)?(\w{1,80}Exception)(?:: |\s*$)").search
 _ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})\]?(?: \((?:client|server)\))?: ")
 _THROWN: Final = re.compile(r"([\w.$]{1,200}Exception): ").search
 _TAIL: Final = re.compile(
@@ -62,7 +63,7 @@ _LONGEST: Final = 16_000
 
 def api_error(text: str) -> Said | None:
     """The error of a call that should have sent a mail; None where the line tells of none."""
-    if ":" not in text:
+    if ":" not in text and "Email" not in text:
         return None
     text = text[:_LONGEST]
     for reader in _READERS:
@@ -81,7 +82,8 @@ def _ruby(text: str) -> Said | None:
     if not found:
         return None
     message = text[found.end() :]
-    return _said(text, found.start(), found[1], message.rpartition(")")[0] if found[0].endswith("(") else message)
+    message = message.rpartition(")")[0] if found[0].endswith("(") else message
+    return _said(text, found.start(), found[1], "" if message == found[0].rstrip(" (") else message)
 
 
 def _php(text: str) -> Said | None:

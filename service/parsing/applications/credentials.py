@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from service.facts import Cause
 from service.parsing.applications.accepted import message_id_in, recipients_in
 from service.parsing.applications.said import Attempt, Said, api_attempt
-from service.parsing.applications.words import identifying, introduces, quotes
+from service.parsing.applications.words import identifying, introduces_failure, quotes, tells_of_sending_mail
 from service.parsing.replies import API_CODES, api_code
 
 _CODES: Final = frozenset(code for code, cause in API_CODES.items() if cause is Cause.AUTH_FAILED)
@@ -28,14 +28,6 @@ _SAID: Final = re.compile(
 _NAMELESS: Final = "NoCredentialsError"
 _HINTS: Final = ("oken", "redentials", "UnrecognizedClient", "Signature", "Request", "OptIn")
 
-_SENDING: Final = re.compile(r"(?<![A-Za-z])(?:sen[dt]|sending|deliver\w{0,3}|dispatch\w{0,3})", re.IGNORECASE).search
-_MAIL: Final = re.compile(r"mail|(?<![A-Za-z])SES(?![A-Za-z])", re.IGNORECASE).search
-# What an application says of a failure, beside what it says of mail.
-_FAILING: Final = re.compile(
-    r"\b(?:fail(?:ed|ure|s|ing)?|errors?|exception|could(?:n't)?|can(?:not|'t)|not|be|unable|try(?:ing)?|tried|while|"
-    r"when|during|occurred|unexpected|caught|raised|problem|trouble|because|due|through|using)\b",
-    re.IGNORECASE,
-)
 _TAIL: Final = re.compile(r"[\r\n]|\\n|\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(").search
 _LONGEST: Final = 2000
 
@@ -47,8 +39,8 @@ def unsigned(text: str) -> Said | None:
     if found is None:
         return None
     start, end, attempt = found
-    words = text[:start] if _tells(text[:start]) else f"{text[:start]} {text[end:]}"
-    if not _tells(words) or quotes(text[:start]) or not introduces(_FAILING.sub(" ", words)):
+    words = text[:start] if tells_of_sending_mail(text[:start]) else f"{text[:start]} {text[end:]}"
+    if not tells_of_sending_mail(words) or quotes(text[:start]) or not introduces_failure(words):
         return None
     attempt = replace(attempt, recipients=recipients_in(words))
     return Said((attempt,), message_id_in(words), essence=identifying(words))
@@ -58,10 +50,6 @@ def error_in(text: str) -> Attempt | None:
     """The error that a field of a structured entry is; None where it is none of these."""
     found = _error(text[:_LONGEST])
     return found[2] if found and not found[0] else None
-
-
-def _tells(words: str) -> bool:
-    return _SENDING(words) is not None and _MAIL(words) is not None
 
 
 def _error(text: str) -> tuple[int, int, Attempt] | None:
@@ -77,5 +65,4 @@ def _error(text: str) -> tuple[int, int, Attempt] | None:
 
 def _attempt(code: str, message: str) -> Attempt:
     cut = _TAIL(message)
-    attempt = api_attempt(code, (message[: cut.start()] if cut else message).strip())
-    return replace(attempt, reply=attempt.reply.rstrip(": "))
+    return api_attempt(code, (message[: cut.start()] if cut else message).strip())

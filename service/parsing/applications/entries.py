@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from service.facts import Cause
 from service.parsing.applications.api import OWN_CODES, OWN_WORDS
+from service.parsing.applications.bare_codes import throttled
 from service.parsing.applications.credentials import error_in
 from service.parsing.applications.faults import NODEMAILER, nodemailer
 from service.parsing.applications.fields import (
@@ -234,11 +235,14 @@ def _nodemailer(fields: list[Field]) -> Attempt | None:
 
 
 def _unsigned(fields: list[Field]) -> Attempt | None:
-    """An SDK's that found no credentials, or those that AWS does not know, beside words of sending mail."""
+    """An SDK's that found no credentials, or those that AWS does not know, or a bare name of AWS's for too many calls.
+
+    None of them names SES, so they stand beside words of sending mail.
+    """
     if not (_is_sent(fields) and _MAIL(telling(fields))):
         return None
     errors = texts(fields, lambda name: name in CODES or (name in TEXTS and name not in _WORDS))
-    return next(filter(None, map(error_in, errors)), None)
+    return next(filter(None, (error_in(text) or throttled(text) for text in errors)), None)
 
 
 # -- sent, or received -----------------------------------------------------------------------------------------------

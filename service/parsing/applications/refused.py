@@ -49,7 +49,7 @@ _CODE_BEHIND: Final = re.compile(r"SMTP code: ([45]\d\d)").search
 _THROWN_BEHIND: Final = re.compile(r" \(Net::SMTP\w{1,40}\)").search
 # Where a client or a logger goes on after the reply.
 _TAIL: Final = re.compile(
-    r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|\\r|\\n|[\r\n]|\"[.,]?(?:\s|\"|$)"
+    r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|\\r|\\n|[\r\n]|\"[.,]?(?:\s|\"|$)|',\s*$"
     r"|; (?:nested exception|message exceptions)| \(Net::SMTP|, affected (?:message|recipient)"
     r"|\s\{\s|\sCaused by: |\s\.\.\. \d|\sfrom /"
 ).search

@@ -2,9 +2,10 @@
 
 An attempt that SES throttled and the one that SES then took are two lines of one mail. Where neither names the mail,
 the request's id (or the job's, or the trace's) joins them, if the application says that it tries again or gave up: a
-job may send many mails, and one that failed must not hide behind another. A line that promises another attempt, and
-names nothing at all, makes no fact: whoever tries again says how that ended, and thousands of throttled attempts would
-be as many false gaps. So it is with a SDK's own retries, which its caller may never see.
+job may send many mails, and one that failed must not hide behind another (`service.lives` tells them apart). A line
+that promises another attempt, and names nothing at all, makes no fact: whoever tries again says how that ended, and
+thousands of throttled attempts would be as many false gaps. So it is with a SDK's own retries, which its caller may
+never see.
 """
 
 from __future__ import annotations
@@ -78,4 +79,4 @@ def request_in(text: str) -> str:
 
 def _submission(host: str, request: str) -> str:
     said = blake2b(f"request {request}".encode(errors="replace"), digest_size=8).hexdigest()
-    return f"{host.lower() or '-'}/app:{said}"
+    return f"{host.lower() or '-'}/request:{said}"

@@ -96,7 +96,7 @@ def api_attempt(code: str, message: str, status: int = 0, recipients: tuple[str,
     if cause is Cause.OTHER_REFUSAL and (status >= 500 or status == 429):  # noqa: PLR2004 -- of HTTP
         cause = Cause.RATE_EXCEEDED if status == 429 else Cause.SES_UNAVAILABLE  # noqa: PLR2004
     name = code.rpartition(".")[2].removesuffix("Exception")
-    reply = f"{name}: {message}" if name else message
+    reply = ": ".join(filter(None, (name, message)))
     return Attempt(_end(cause), reply[:_LONGEST_REPLY], cause, recipients=recipients)
 
 

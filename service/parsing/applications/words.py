@@ -69,6 +69,26 @@ def introduces(before: str) -> bool:
     return all(_is_known(token) for token in _TOKEN.findall(_BRACKETED.sub(" ", before)))
 
 
+def introduces_failure(before: str) -> bool:
+    """As `introduces`, with the words by which an application says that something failed."""
+    return introduces(_FAILING.sub(" ", before))
+
+
+def tells_of_sending_mail(words: str) -> bool:
+    """Whether they say that a mail was, or should have been, sent."""
+    return _SENDING(words) is not None and _MAIL(words) is not None
+
+
+_SENDING: Final = re.compile(r"(?<![A-Za-z])(?:sen[dt]|sending|deliver\w{0,3}|dispatch\w{0,3})", re.IGNORECASE).search
+_MAIL: Final = re.compile(r"mail|(?<![A-Za-z])SES(?![A-Za-z])", re.IGNORECASE).search
+# What an application says of a failure, beside what it says of mail.
+_FAILING: Final = re.compile(
+    r"\b(?:fail(?:ed|ure|s|ing)?|errors?|exception|could(?:n't)?|can(?:not|'t)|not|be|unable|try(?:ing)?|tried|while|"
+    r"when|during|occurred|unexpected|caught|raised|problem|trouble|because|due|through|using)\b",
+    re.IGNORECASE,
+)
+
+
 def quotes(before: str) -> bool:
     """Whether what follows `before` is somebody else's text: announced as such, or within quotes that opened before."""
     if _FOREIGN(before):
