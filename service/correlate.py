@@ -86,6 +86,8 @@ class Correlator:
         It is number `shard` of so many `partitions`.
         """
         self.store, self.policy, self.partitions = store, policy, partitions
+        self._memory = policy.window + policy.longest + max(policy.keep, policy.grace)
+        """How long after a window's beginning the last of its mails may still be asked for, in milliseconds."""
         self.conditions = Conditions(policy, documents.runbooks, shard, partitions)
         if (data := store.get(CONDITIONS)) is not None:
             self.conditions.unpack(data)
@@ -170,12 +172,6 @@ class Correlator:
         """What there is to say since the last call."""
         said, self.ruling.outputs = self.ruling.outputs, Outputs()
         return said
-
-    @property
-    def _memory(self) -> int:
-        """How long after a window's beginning the last of its mails may still be asked for, in milliseconds."""
-        policy = self.policy
-        return policy.window + policy.longest + max(policy.keep, policy.grace)
 
     def last_record(self, source: Source) -> Instant:
         """When the newest record of the source was written; 0 where there never was one."""

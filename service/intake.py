@@ -73,8 +73,8 @@ def smtp_context(policy: Policy, zone: tzinfo | None) -> SmtpContext:
 class Harvest:
     """What a batch yielded."""
 
-    fragments: dict[int, dict[Name, dict[Fact, Sighting]]] = field(default_factory=dict)
-    """By partition of the facts topic, by name: facts with their earliest sightings."""
+    fragments: dict[Name, dict[Fact, Sighting]] = field(default_factory=dict)
+    """By name: facts with their earliest sightings."""
     dead: list[Dead] = field(default_factory=list)
     results: Counter[str] = field(default_factory=Counter)
     since: Instant = 0
@@ -87,10 +87,12 @@ class Harvest:
     hold_from: int | None = None
     """The offset at which the oldest line that is still open begins: the input may be committed up to it."""
 
-    def records(self) -> Iterable[tuple[int, bytes]]:
-        """The facts records, as (partition, value)."""
-        for partition, names in sorted(self.fragments.items()):
-            fragments = [(name, list(facts.items())) for name, facts in names.items()]
+    def records(self, partition_of: Callable[[Name], int]) -> Iterable[tuple[int, bytes]]:
+        """The facts records, as (partition, value); `partition_of` places a name."""
+        placed: dict[int, list[tuple[Name, list[tuple[Fact, Sighting]]]]] = {}
+        for name, facts in self.fragments.items():
+            placed.setdefault(partition_of(name), []).append((name, list(facts.items())))
+        for partition, fragments in sorted(placed.items()):
             for value in packed(fragments):
                 yield partition, value
 
@@ -121,17 +123,16 @@ class Intake:
     def __init__(
         self,
         source: Source,
-        partition_of: Callable[[Name], int],
         context: SmtpContext,
         pseudonyms: Pseudonyms | None,
         *,
         link: bool = True,
     ) -> None:
-        """`partition_of` places a name; without `pseudonyms` addresses stay as they are.
+        """Without `pseudonyms` addresses stay as they are.
 
         `link`: what stands under a Message-ID is wanted (rule 10).
         """
-        self._source, self._partition_of, self._context = source, partition_of, context
+        self._source, self._context = source, context
         self._pseudonyms, self._link = pseudonyms, link
         self.listener = Listener()
         self._assembler = Assembler()
@@ -219,9 +220,9 @@ class Intake:
         hide = self._pseudonyms
         return facts if hide is None else [(hide.name(name), hide.fact(fact)) for name, fact in facts]
 
-    def _keep(self, harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
-        names = harvest.fragments.setdefault(self._partition_of(name), {})
-        known = names.setdefault(name, {})
+    @staticmethod
+    def _keep(harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
+        known = harvest.fragments.setdefault(name, {})
         before = known.get(fact)
         if before is None or sighting < before:
             known[fact] = sighting

@@ -162,6 +162,8 @@ class Watermarks(msgspec.Struct):
     fixed: dict[Source, Instant] | None = None
     stalls: bool = True
     """Whether the stall rule applies; `scan --as-of` says that both sources have spoken, so there it does not."""
+    _reached: dict[Source, Instant] = msgspec.field(default_factory=dict)
+    """What `of` gave since the entries last changed: it is asked at every judgement."""
 
     @property
     def complete(self) -> bool:
@@ -177,6 +179,7 @@ class Watermarks(msgspec.Struct):
             key = f"{entry.source}/{entry.topic}/{entry.partition}"
             known = self.entries.get(key)
             self.entries[key] = entry if known is None else _later(known, entry)
+        self._reached.clear()
         self.hear(statement.news)
 
     def hear(self, news: Iterable[FeedNews]) -> None:
@@ -206,6 +209,7 @@ class Watermarks(msgspec.Struct):
     def recall(self, stored: Stored) -> None:
         """What `stored` gave."""
         self.entries, self.refused, self.holes = stored.entries, stored.refused, stored.holes
+        self._reached.clear()
 
     def take_fresh(self) -> list[tuple[str, Feed]]:
         """The feeds and domains of which something was heard since the last call, each to be kept by its name."""
@@ -241,6 +245,12 @@ class Watermarks(msgspec.Struct):
         """Up to when the source has provably spoken: the least over all its partitions, `NEVER` if one is unheard."""
         if self.fixed is not None:
             return self.fixed[source] if source in self.configured else NEVER
+        reached = self._reached.get(source)
+        if reached is None:
+            reached = self._reached[source] = self._of(source)
+        return reached
+
+    def _of(self, source: Source) -> Instant:
         entries = [entry for entry in self.entries.values() if entry.source is source]
         if not entries:
             return NEVER

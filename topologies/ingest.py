@@ -93,14 +93,10 @@ class Ingest:
     ) -> None:
         self.app, self.settings, self.sender = app, settings, app.sender()
         context = smtp_context(policy, settings.zone())
-        shards = engine.partitions
         self.topics = {Source.SMTP: settings.smtp_topics, Source.SES: settings.ses_topics}
         link = policy.message_id_join and all(self.topics.values())
-        self.intakes = {
-            source: Intake(source, lambda name: partition_of(name, shards), context, hide, link=link)
-            for source in Source
-        }
-        self.partitions, self.grace = shards, policy.grace
+        self.intakes = {source: Intake(source, context, hide, link=link) for source in Source}
+        self.partitions, self.grace = engine.partitions, policy.grace
         self.spoken: dict[TP, Spoken] = {}
         self.read_to_end: dict[TP, tuple[int, Instant]] = {}
         """By partition: the generation, and when it last held no more than we had read."""
@@ -201,8 +197,9 @@ class Ingest:
         spoken.held = held
 
     def _facts(self, harvest: Harvest) -> list[Record]:
-        topic = self.settings.topics.facts
-        return [Record(topic, None, value, partition) for partition, value in harvest.records()]
+        topic, count = self.settings.topics.facts, self.partitions
+        placed = harvest.records(lambda name: partition_of(name, count))
+        return [Record(topic, None, value, partition) for partition, value in placed]
 
     def _dead(self, dead: Dead) -> Record:
         """The record as it came; where it is more than Kafka takes, the headers say where it still stands."""

@@ -73,7 +73,7 @@ class Shard:
 
     def __init__(self) -> None:
         """Nothing was read yet."""
-        self.intakes = {source: Intake(source, lambda _: 0, DEFAULT, None) for source in Source}
+        self.intakes = {source: Intake(source, DEFAULT, None) for source in Source}
         self.store = Store()
         self.correlator = Correlator(self.store, POLICY, Documents(), tuple(Source))
         self.counts: Counter[str] = Counter()
@@ -90,7 +90,7 @@ class Shard:
                 if record.source == source
             ]
             harvest = intake.take(inputs, now)
-            facts += [facts_record.unpack(value) for _, value in harvest.records()]
+            facts += [facts_record.unpack(value) for _, value in harvest.records(lambda _: 0)]
         entries = [Entry(source, source, 0, 1, now, now, 0, now, (source,)) for source in Source]
         news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
         facts.append(FactsRecord([], Watermark(tuple(entries), news)))

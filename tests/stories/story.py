@@ -79,9 +79,7 @@ class Story:
     def __post_init__(self) -> None:
         context = SmtpContext(self.policy.relays)
         link = self.policy.message_id_join and len(self.sources) > 1
-        self._intakes = {
-            source: Intake(source, lambda _: 0, context, None, link=link) for source in (Source.SMTP, Source.SES)
-        }
+        self._intakes = {source: Intake(source, context, None, link=link) for source in (Source.SMTP, Source.SES)}
         self._numbers = itertools.count(1)
         self._now = self._read_at = BEGIN
         self.log: list[FactsRecord] = []
@@ -293,9 +291,7 @@ class Story:
         )
         harvest = self._intakes[source].take([record], self._read_at)
         assert harvest.dead == [], harvest.dead
-        fragments = [
-            (name, list(facts.items())) for names in harvest.fragments.values() for name, facts in names.items()
-        ]
+        fragments = [(name, list(facts.items())) for name, facts in harvest.fragments.items()]
         assert fragments or not alone, value
         if fragments:
             self.log.append(FactsRecord(fragments))

@@ -154,5 +154,5 @@ class Bridged:
 
 
 def test_a_watermark_stays_back_by_the_queue_s_backlog():
-    intake = Intake(Source.SES, lambda _: 0, SmtpContext(frozenset(), None), None)
+    intake = Intake(Source.SES, SmtpContext(frozenset(), None), None)
     assert intake.take([Bridged()], SEEN).delay == 600_000

@@ -26,7 +26,7 @@ ID = f"0100{ACCEPTED:012x}-11112222-3333-4444-5555-666677778888-000000"
     ],
 )
 def test_skew(stamp, skew):
-    intake = Intake(Source.SMTP, lambda _: 0, DEFAULT, None)
+    intake = Intake(Source.SMTP, DEFAULT, None)
     to = "to=<a@b.example>, relay=email-smtp.eu-west-1.amazonaws.com[192.0.2.10]:587, delay=1, dsn=2.0.0"
     line = f"{stamp} mx1 postfix/smtp[7]: 4A1B2C3D4E: {to}, status=sent (250 Ok {ID})"
     now = ACCEPTED + 1000

@@ -37,16 +37,11 @@ def records(*texts: str, at: int = NOW) -> list[Record]:
 
 
 def intake() -> Intake:
-    return Intake(Source.SMTP, lambda _: 0, DEFAULT, None)
+    return Intake(Source.SMTP, DEFAULT, None)
 
 
 def facts(harvest):
-    return {
-        (name, fact): sighting
-        for names in harvest.fragments.values()
-        for name, known in names.items()
-        for fact, sighting in known.items()
-    }
+    return {(name, fact): sighting for name, known in harvest.fragments.items() for fact, sighting in known.items()}
 
 
 CUT = records("noise", f"{STAMP} P {LINE[:60]}", f"{STAMP} P {LINE[60:120]}", f"{STAMP} F {LINE[120:]}", "noise")
@@ -159,7 +154,7 @@ def test_a_record_at_which_the_assembler_fails_costs_no_other(monkeypatch):
 
 
 def test_ses_events_are_never_held():
-    reader = Intake(Source.SES, lambda _: 0, DEFAULT, None)
+    reader = Intake(Source.SES, DEFAULT, None)
     harvest = reader.take(records(f"{STAMP} P x"), NOW + 10)
     assert harvest.hold_from is None
     assert len(harvest.dead) == 1

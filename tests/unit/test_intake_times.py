@@ -15,9 +15,7 @@ ACCEPTED = 0x018E0E7C25E8
 
 def seen(record_at: int, since: int) -> tuple[int, int]:
     """When the record's facts count as seen, and how long its news was on its way."""
-    harvest = Intake(Source.SMTP, lambda _: 0, DEFAULT, None).take(
-        [Record(7, LINE.encode(), record_at)], NOW + 10 * HOUR, since
-    )
+    harvest = Intake(Source.SMTP, DEFAULT, None).take([Record(7, LINE.encode(), record_at)], NOW + 10 * HOUR, since)
     (sighting,) = set(facts(harvest).values())
     assert {type(fact) for _, fact in facts(harvest)} == {Accepted}
     return sighting.seen, harvest.delay
