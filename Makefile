@@ -21,7 +21,8 @@ TRACE ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all ship bench bench-trace lint format kafka postfix mtas prometheus postgres chromium requirements clean
+.PHONY: help demo test test-all ship audit licenses sbom secrets dist bench bench-trace lint format kafka postfix mtas prometheus
+.PHONY: postgres chromium requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +52,24 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the direction of imports
 	$(BIN)/lint-imports
 
 ship: $(VENV)/.ship ## install what looks at the image, the chart and the supply chain; then make test PYTEST=tests/chart
+
+audit: $(VENV)/.ship ## known holes in the locked packages; exit 2 where the database of holes cannot be asked
+	$(BIN)/python requirements/audit.py
+
+licenses: $(VENV)/.ship ## write requirements/LICENSES.md anew; refuses a licence that nobody has read
+	$(BIN)/python requirements/licenses.py
+
+dist: $(VENV)/.dev ## wheel and sdist in dist/, the same bytes wherever this commit is built
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -d dist
+
+sbom: $(VENV)/.ship dist ## dist/mailgap.cdx.json: the bill of materials (CycloneDX) of what the image runs
+	@$(PYTHON) -m venv --clear dist/runtime
+	@dist/runtime/bin/python -m pip --quiet install $(LOCKED) -r requirements/runtime.txt
+	@$(PIP) --python dist/runtime/bin/python uninstall --yes pip setuptools
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/mailgap.cdx.json dist/runtime
+
+secrets: $(VENV)/.ship ## look for secrets that were committed
+	$(BIN)/python -m pytest -q tests/supply/test_secrets.py
 
 format: $(VENV)/.dev ## let ruff format the code and sort its imports
 	$(BIN)/ruff check --fix-only

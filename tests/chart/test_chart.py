@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import tarfile
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 from tests.chart.helm import CASES, CHART, ROOT, Rendered, helm
 from tests.conftest import need
@@ -16,6 +21,7 @@ pytestmark = pytest.mark.helm
 VERSIONS = ["1.25", "1.29", "1.33", "1.37"]
 FOREIGN = ("monitoring.coreos.com", "keda.sh", "kafka.strimzi.io")
 """Groups of custom resources, of which Kubernetes has no schema."""
+CUSTOM = yaml.safe_load((Path(__file__).parent / "custom_resources.yaml").read_text())
 
 
 @cache
@@ -41,6 +47,33 @@ def test_kubernetes_knows_every_field(case, version):
     for document in rendered(case).documents:
         if not document["apiVersion"].startswith(FOREIGN):
             kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_operators_know_every_field_of_their_resources(case):
+    for document in rendered(case).documents:
+        if document["apiVersion"].startswith(FOREIGN):
+            _operator_takes(document)
+
+
+def _operator_takes(document: dict[str, Any]) -> None:
+    schema = CUSTOM[f"{document['apiVersion']}.{document['kind']}"] | {"$defs": CUSTOM["$defs"]}
+    jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_each_operator_has_its_case():
+    kinds = {(each["apiVersion"], each["kind"]) for case in CASES for each in rendered(case).documents}
+    foreign = {f"{version}.{kind}" for version, kind in kinds if version.startswith(FOREIGN)}
+    assert foreign == set(CUSTOM) - {"$defs", "kafka.strimzi.io/v1beta2.KafkaTopic"}
+
+
+@pytest.mark.parametrize(("of", "field"), [("keda.sh", "triggers"), ("kafka.strimzi.io", "partitions")])
+def test_what_an_operator_does_not_know_would_be_seen(of, field):
+    everything = [*rendered("everything").documents, *rendered("strimzi").documents]
+    document = next(copy.deepcopy(each) for each in everything if each["apiVersion"].startswith(of))
+    document["spec"][field + "s"] = document["spec"].pop(field)
+    with pytest.raises(jsonschema.ValidationError):
+        _operator_takes(document)
 
 
 @pytest.mark.parametrize("case", CASES)

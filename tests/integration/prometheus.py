@@ -54,11 +54,23 @@ def _rules(path: Path) -> dict[str, Any]:
 class Server:
     """A program that listens on a port of its own, ended by its process id."""
 
-    def __init__(self, folder: Path, command: list[str], ready: str, port: int, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: list[str],
+        ready: str,
+        port: int,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.port, self.log = port, folder / "log"
         with self.log.open("wb") as out:
-            self._process = subprocess.Popen(command, cwd=cwd or folder, stdout=out, stderr=out)
-        self._until_it_answers(ready)
+            self._process = subprocess.Popen(command, cwd=cwd or folder, env=env, stdout=out, stderr=out)
+        try:
+            self._until_it_answers(ready)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +88,7 @@ class Server:
             return json.load(answer)
 
     def _until_it_answers(self, ready: str) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}{ready}", timeout=2).close()
