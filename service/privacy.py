@@ -36,6 +36,9 @@ LONGEST_MESSAGE_ID: Final = 255
 SES_RECIPIENTS: Final = 50
 """How many recipients SES takes in one mail; more are not looked for in a reply."""
 
+is_pseudonym: Final = re.compile(r"p-[0-9a-f]{4}-[0-9a-f]{16}(@[^@]*)?").fullmatch
+"""Whether a text is a pseudonym, whoever's key made it."""
+
 
 class Kind(Enum):
     """What a text of a fact is, and so what happens to it."""

@@ -107,6 +107,8 @@ TABLE: Final = (
     Setting("sns_certificates", "--sns-certificates", None, text, "Folder of certificates, instead of fetching them."),
     Setting("sns_roots", "--sns-roots", None, text, "PEM file of the roots to trust, instead of the system's."),
     Setting("sns_max_age", "--sns-max-age", "14d", seconds("1s", "30d"), "The oldest signed record that is taken."),
+    Setting("ask_aws", "--ask-aws", default=False, read=truth, help="Ask AWS what it knows; it only reads."),
+    Setting("configuration_sets", "--configuration-set", (), words, "Of SES: sets that doctor looks at; all if none."),
     *SECURITY,
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag.
@@ -156,6 +158,8 @@ class Settings:
     sns_certificates: str | None
     sns_roots: str | None
     sns_max_age: float
+    ask_aws: bool
+    configuration_sets: tuple[str, ...]
     security: Security
 
     @property

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import signal
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from aiokafka.errors import KafkaError
 
 from service import logs
+from service.commands.aws import need_boto
 from service.commands.common import Failure, logging_options, settings_of, settings_options
 from service.edges.http import HttpServer
 from service.edges.topics import KafkaUnusableError
@@ -46,14 +46,12 @@ def bridge(log_level: str, log_format: str, config: str | None, **flags: Any) ->
     Runs until SIGTERM or Ctrl-C. Several may run on the same queue.
     """
     logs.set_up(log_level, log_format)
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where credentials were found
     settings = settings_of(flags, config)
     if not settings.queues:
         raise click.UsageError("nothing to read: give --queue, the name or URL of an SQS queue")
     if len(settings.ses_topics) != 1:
         raise click.UsageError("give one --ses-topic: the topic that the events go to")
-    if find_spec("boto3") is None or find_spec("cryptography") is None:
-        raise Failure("boto3 or cryptography is not installed: install mailgap with its extra `aws`")
+    need_boto()
     sys.exit(asyncio.run(_run(settings)))
 
 

@@ -18,7 +18,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 SEVERAL = frozenset(
     {
         *("smtp_topics", "ses_topics", "former_key_files", "trace_proxies", "trace_unmask_groups"),
-        *("queues", "buckets", "allowed_accounts", "allowed_topics"),
+        *("queues", "buckets", "allowed_accounts", "allowed_topics", "configuration_sets"),
     }
 )
 

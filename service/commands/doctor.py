@@ -13,14 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.commands.aws import regions_of
 from service.commands.common import printable, settings_of, settings_options
 from service.edges import doctor as edges
 from service.edges.doctor_finding import Finding, State
 from service.edges.doctor_sinks import of_sinks
+from service.policy import Policy
 from service.settings import TABLE, SettingsError, origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from service.settings import Settings
 
 _WIDE: Final = 2000
 """Columns where no terminal is: a line a finding, for grep."""
@@ -34,7 +38,8 @@ _STYLES: Final = {State.OK: "green", State.LOOK: "yellow", State.WRONG: "bold re
 def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) -> None:
     """Look at settings, broker, topics, permissions, sources, lag, clocks and sinks, and say how to mend what is wrong.
 
-    Changes nothing. Exit 0 where nothing is wrong (there may be things worth a look), else 1.
+    With --ask-aws also at SES: whether the account may send, and whether its configuration sets publish the events that
+    the deadlines rely on. Changes nothing. Exit 0 where nothing is wrong (there may be things worth a look), else 1.
     """
     settings = settings_of(flags, config)
     try:
@@ -47,11 +52,28 @@ def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) ->
         sys.exit(1)
 
 
-async def _of_others(settings: Any, *, write: bool) -> list[Finding]:
-    kafka, worker, sinks = await asyncio.gather(
-        edges.of_kafka(settings, write=write), edges.of_worker(settings.http_bind), of_sinks(settings)
+async def _of_others(settings: Settings, *, write: bool) -> list[Finding]:
+    kafka, worker, sinks, aws = await asyncio.gather(
+        edges.of_kafka(settings, write=write),
+        edges.of_worker(settings.http_bind),
+        of_sinks(settings),
+        asyncio.to_thread(_of_aws, settings),
     )
-    return [*kafka, worker, *sinks]
+    return [*kafka, worker, *sinks, *aws]
+
+
+def _of_aws(settings: Settings) -> list[Finding]:
+    """What SES's account and configuration sets are like, where AWS is to be asked."""
+    regions = regions_of(settings)
+    if regions is None:
+        return []
+    from service.aws.doctor import findings  # noqa: PLC0415 only who asks pays for loading boto3
+
+    try:
+        policy = settings.policy()
+    except SettingsError:  # said already
+        policy = Policy()
+    return list(findings(regions.of(), policy, settings.configuration_sets))
 
 
 def _say(findings: Iterable[Finding], form: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from service.aws.evidence import Evidence, wanted
+from service.commands.aws import asked, regions_of
 from service.commands.common import Failure, ManyPaths, printable, settings_of, settings_options
 from service.commands.scan import judge_files
 from service.commands.topics import run_or_fail
@@ -17,6 +19,7 @@ from service.contract.wire import timestamp
 from service.edges.archive import Archive
 from service.edges.lookup import find
 from service.finding import forms
+from service.parsing.addresses import address
 from service.privacy import Pseudonyms
 from service.settings import SettingsError
 from service.story import Story, tell
@@ -25,6 +28,8 @@ from service.story_words import clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from service.aws.ses import Regions
+    from service.contract.correlated import Correlated
     from service.edges.gather import Tally
     from service.settings import Settings
     from service.story import Judgement, Step, Told
@@ -34,12 +39,16 @@ _LIMIT: Final = 5
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What is told: the newest of the `mails` that the typed text leads to. `shown_as`: what it is called in them."""
+    """What is told: the newest of the `mails` that the typed text leads to. `shown_as`: what it is called in them.
+
+    `aws`: what AWS says beside each story, where it was asked.
+    """
 
     looked_for: str
     shown_as: str
     mails: int
     stories: tuple[Story, ...]
+    aws: tuple[tuple[Evidence, ...], ...] = ()
 
 
 @click.command(cls=ManyPaths)
@@ -50,7 +59,18 @@ class Found(msgspec.Struct, frozen=True):
 @click.option("--timezone", metavar="ZONE", help="Zone of log stamps without one. [default: as the SES ids show]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=_LIMIT, show_default=True, help="Mails to tell, newest first.")
-@settings_options("bootstrap_servers", "prefix", "policy_file", "addresses", "pseudonym_key_file")
+@settings_options(
+    *(
+        "bootstrap_servers",
+        "prefix",
+        "policy_file",
+        "addresses",
+        "pseudonym_key_file",
+        "ask_aws",
+        "region",
+        "endpoint_url",
+    )
+)
 def explain(
     mail: str,
     smtp: tuple[str, ...],
@@ -69,14 +89,18 @@ def explain(
 
     Looks in the files that are given: --smtp mail.log --ses events/. Without files, looks on the correlated topic.
     Addresses are shown as pseudonyms, those of the worker where its key is given, unless --addresses raw is.
+
+    With --ask-aws, SES is asked how things stand now: the account, where it was refused; a suppressed recipient whose
+    address is known, by ID or with --addresses raw; a sender that was not verified. deploy/iam/ has the least policies.
     """
     if not mail.strip(" <>"):
         raise click.UsageError("ID is empty: give an SES message id, a queue id, a Message-ID or a recipient")
     settings = settings_of(flags, config)
+    aws = regions_of(settings)
     if smtp or ses:
-        found = _in_files(settings, mail, (smtp, ses, as_of, timezone), limit)
+        found = _in_files(settings, mail, (smtp, ses, as_of, timezone), limit, aws)
     else:
-        found = _on_topic(settings, mail, limit)
+        found = _on_topic(settings, mail, limit, aws)
     click.echo(msgspec.json.encode(found).decode() if form == "json" else _written(found))
     sys.exit(0)
 
@@ -84,7 +108,7 @@ def explain(
 _Files = tuple[tuple[str, ...], tuple[str, ...], str | None, str | None]
 
 
-def _in_files(settings: Settings, mail: str, given: _Files, limit: int) -> Found:
+def _in_files(settings: Settings, mail: str, given: _Files, limit: int, aws: Regions | None) -> Found:
     """Reads everything, judges it, and tells of it what the words lead to."""
     smtp, ses, as_of, timezone = given
     hide, archive = _pseudonyms(settings), Archive()
@@ -97,11 +121,10 @@ def _in_files(settings: Settings, mail: str, given: _Files, limit: int) -> Found
     groups, count = archive.groups(sought, limit)
     if not groups:
         raise Failure(f"{mail!r} {_nowhere(run.summary.mails, tally, as_of)}")
-    stories = tuple(tell(*(run.retold(archive, unit) for unit in group)) for group in groups)
-    return Found(mail, _shown_as(mail, hide, stories), count, stories)
+    return _found(mail, hide, count, [[run.retold(archive, unit) for unit in group] for group in groups], aws)
 
 
-def _on_topic(settings: Settings, mail: str, limit: int) -> Found:
+def _on_topic(settings: Settings, mail: str, limit: int, aws: Regions | None) -> Found:
     """What the worker has published."""
     hide = _key(settings)
     groups, read = run_or_fail(find(settings, forms(mail, [hide] if hide else [])))
@@ -113,8 +136,19 @@ def _on_topic(settings: Settings, mail: str, limit: int) -> Found:
             f" try another name of the mail{key}, another --prefix, or the log files with --smtp and --ses, since a"
             " mail server that only passed it on is not on the topic"
         )
-    stories = tuple(tell(*group) for group in groups[:limit])
-    return Found(mail, _shown_as(mail, hide, stories), len(groups), stories)
+    return _found(mail, hide, len(groups), groups[:limit], aws)
+
+
+def _found(
+    mail: str, hide: Pseudonyms | None, count: int, groups: list[list[Correlated]], aws: Regions | None
+) -> Found:
+    """The stories, and beside them what AWS says. Where pseudonyms were published, it is asked about who was typed."""
+    stories = tuple(tell(*group) for group in groups)
+    evidence: tuple[tuple[Evidence, ...], ...] = ()
+    if aws is not None:
+        known = dict.fromkeys(forms(mail, [hide] if hide else []), address(mail.strip(" <>")))
+        evidence = tuple(asked(aws, wanted(group, known)) for group in groups)
+    return Found(mail, _shown_as(mail, hide, stories), count, stories, evidence)
 
 
 def _nowhere(mails: int, tally: Tally, as_of: str | None) -> str:
@@ -173,6 +207,11 @@ def _lines(found: Found) -> Iterator[str]:
     for number, story in enumerate(found.stories):
         yield from ("", "") if number else [""] * bool(found.shown_as or found.mails > 1)
         yield from _story(story)
+        if found.aws:
+            yield from ("", "What AWS says now")
+            for each in found.aws[number]:
+                yield from _wrapped("  ", f"{each.about}: {each.says}")
+            yield from [] if found.aws[number] else ["  nothing: there is nothing about this mail that it would know"]
 
 
 def _story(story: Story) -> Iterator[str]:

@@ -6,16 +6,16 @@ is left as it is: it would get a second one.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
+
+from service.privacy import is_pseudonym
 
 if TYPE_CHECKING:
     from service.contract.correlated import Correlated, Detail, Recipient, TrailEntry
     from service.privacy import Pseudonyms
 
-_PSEUDONYM: Final = re.compile(r"p-[0-9a-f]{4}-[0-9a-f]{16}(@[^@]*)?").fullmatch
 _WORDS: Final = ("diagnostic", "smtp_response", "reason", "error", "reply", "status")
 """The texts of a recipient's detail that others wrote."""
 
@@ -24,7 +24,7 @@ def is_raw(document: Correlated) -> bool:
     """Whether it holds an address, or texts of which nobody knows whether they do."""
     addresses = [*(recipient.address for recipient in document.recipients), document.sender]
     known = [address for address in addresses if address]
-    return not known or not all(map(_PSEUDONYM, known))
+    return not known or not all(map(is_pseudonym, known))
 
 
 def masked(document: Correlated, hide: Pseudonyms) -> Correlated:
@@ -50,7 +50,7 @@ def masked(document: Correlated, hide: Pseudonyms) -> Correlated:
 
 def masked_address(address: str | None, hide: Pseudonyms) -> str | None:
     """One address as it may be shown to everybody."""
-    return address if not address or _PSEUDONYM(address) else hide.address(address)
+    return address if not address or is_pseudonym(address) else hide.address(address)
 
 
 class _Mask:

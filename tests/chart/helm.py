@@ -52,6 +52,7 @@ EVERYTHING: dict[str, Any] = {
         "traceUrl": "https://trace.example/mail/{mail_id}",
     },
     "region": "eu-central-1",
+    "aws": {"ask": True, "configurationSets": ["transactional"]},
     "notify": {
         "enabled": True,
         "secretName": "mailgap-sinks",

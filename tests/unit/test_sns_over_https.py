@@ -83,7 +83,7 @@ def serving(party: Party, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
             return connect(server.server_address[:2], *arguments, **words)  # type: ignore[arg-type]
 
         monkeypatch.setattr(socket, "create_connection", led)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield handler

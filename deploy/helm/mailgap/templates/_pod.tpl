@@ -19,6 +19,8 @@
 {{- with $v.inputs.smtpTopics }}{{ $_ := set $c "smtp_topics" . }}{{ end -}}
 {{- with $v.inputs.sesTopics }}{{ $_ := set $c "ses_topics" . }}{{ end -}}
 {{- with $v.region }}{{ $_ := set $c "region" . }}{{ end -}}
+{{- if $v.aws.ask }}{{ $_ := set $c "ask_aws" true }}{{ end -}}
+{{- with $v.aws.configurationSets }}{{ $_ := set $c "configuration_sets" . }}{{ end -}}
 {{- with $v.settings.timezone }}{{ $_ := set $c "timezone" . }}{{ end -}}
 {{- with $v.settings.runbooks }}{{ $_ := set $c "runbooks" . }}{{ end -}}
 {{- with $v.settings.traceUrl }}{{ $_ := set $c "trace_url" . }}{{ end -}}
