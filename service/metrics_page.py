@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+import service.metrics_feed  # noqa: F401 its part of the catalogue
 from service.metrics import CATALOGUE
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 _HEAD: Final = """\
 # Metrics
 
-Made from `service/metrics.py` by `python -m service.metrics_page`; do not edit. A worker serves them at `/metrics`,
+Made from `service/metrics.py` and its neighbour for `feed` by `python -m service.metrics_page`; do not edit. Each
+command serves its own at `/metrics`,
 with exemplars (the id of a mail) where OpenMetrics is asked for. Besides these there is what the process itself uses
 (`process_resident_memory_bytes` and its like).
 

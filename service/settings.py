@@ -16,6 +16,7 @@ from service.aws_values import MOST_POLLERS, MOST_RECEIVES, accounts, endpoint, 
 from service.notifications.sinks import Sink, SinksError, parse_sinks
 from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
+from service.setting_feed import FEED, FeedSettings
 from service.setting_security import SECURITY, Security
 from service.setting_values import (
     MOST_PARTITIONS,
@@ -109,6 +110,7 @@ TABLE: Final = (
     Setting("sns_max_age", "--sns-max-age", "14d", seconds("1s", "30d"), "The oldest signed record that is taken."),
     Setting("ask_aws", "--ask-aws", default=False, read=truth, help="Ask AWS what it knows; it only reads."),
     Setting("configuration_sets", "--configuration-set", (), words, "Of SES: sets that doctor looks at; all if none."),
+    *FEED,
     *SECURITY,
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag.
@@ -160,6 +162,7 @@ class Settings:
     sns_max_age: float
     ask_aws: bool
     configuration_sets: tuple[str, ...]
+    feed: FeedSettings
     security: Security
 
     @property
@@ -252,8 +255,9 @@ def load(
     for setting in TABLE:
         where, value = _origin(setting, flags, environ, {**(defaults or {}), **document})
         values[setting.key] = None if value is None else setting.read(value, where)
+    feed = FeedSettings(**{setting.key: values.pop(setting.key) for setting in FEED})
     security = Security(**{setting.key: values.pop(setting.key) for setting in SECURITY})
-    settings = Settings(**values, security=security)
+    settings = Settings(**values, feed=feed, security=security)
     _check_inputs(settings)
     security.complain()
     return settings

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from service.aws import sns
-from service.aws.clients import AwsError, BackOff
+from service.aws.clients import AwsError
 from service.bridge.backlog import Backlog
 from service.bridge.objects import never
 from service.bridge.opening import Forward, Nothing, Object, Rules, open_event, open_record, sns_envelope
 from service.contract import bridged, dead_letter
 from service.edges.inputs import InputError
 from service.edges.letters import ORIGIN
+from service.edges.pauses import BackOff
 from service.facts import Reason, Unparsable
 from service.logs import fields
 from service.metrics import (
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
     from service.aws.certificates import Certificates
     from service.bridge.objects import Objects
-    from service.bridge.outlet import Headers, Outlet
     from service.bridge.queue import Queue, Record
+    from service.edges.outlet import Headers, Outlet
     from service.facts import Instant
 
     _T = TypeVar("_T")

@@ -20,8 +20,8 @@ from service.metrics import release
 
 if TYPE_CHECKING:
     from service.bridge.bridge import Bridge
-    from service.bridge.outlet import Outlet
     from service.bridge.queue import Queue
+    from service.edges.outlet import Outlet
     from service.settings import Settings
 
 log = logging.getLogger("mailgap.bridge")
@@ -84,10 +84,14 @@ async def _run(settings: Settings) -> int:
 
 
 def _outlet(settings: Settings) -> Outlet:
-    from service.bridge.outlet import Outlet  # noqa: PLC0415
+    from service.edges.outlet import Outlet  # noqa: PLC0415
     from service.metrics import BRIDGE_ERRORS  # noqa: PLC0415
 
-    return Outlet(settings, settings.ses_topics[0], BRIDGE_ERRORS.labels(",".join(settings.queues), "kafka").inc)
+    topics = {
+        settings.ses_topics[0]: "make it, or correct --ses-topic",
+        settings.topics.dead_letters: "make ours with `mailgap topics create`",
+    }
+    return Outlet(settings, topics, log, BRIDGE_ERRORS.labels(",".join(settings.queues), "kafka").inc)
 
 
 async def _built(settings: Settings, outlet: Outlet) -> Bridge:

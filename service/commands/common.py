@@ -19,6 +19,7 @@ SEVERAL = frozenset(
     {
         *("smtp_topics", "ses_topics", "former_key_files", "trace_proxies", "trace_unmask_groups"),
         *("queues", "buckets", "allowed_accounts", "allowed_topics", "configuration_sets"),
+        *("feed_files", "feed_journal"),
     }
 )
 
@@ -35,7 +36,7 @@ class ManyPaths(click.Command):
     What follows such a flag is a path until the next flag, so arguments of the command itself stand before it.
     """
 
-    FLAGS = ("--smtp", "--ses")
+    FLAGS: tuple[str, ...] = ("--smtp", "--ses")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Writes the flag before each of its paths, and lets Click do the rest."""

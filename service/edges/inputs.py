@@ -35,6 +35,10 @@ _PACKED_CHUNK: Final = 4096
 _MARKS: Final = re.compile(rb'[{}\[\]"\\]')
 
 
+BROKEN: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError)
+"""What reading a packed stream raises where it is cut off, or is none."""
+
+
 class InputError(Exception):
     """A path that cannot be read; the text says which and why."""
 
@@ -95,7 +99,7 @@ def unpacked(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     """The plain bytes of a buffered stream, whatever it is packed with; `name` is for the error."""
     try:
         yield _unpacked(stream)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
+    except BROKEN as error:
         raise InputError(f"{name}: cannot be read to its end: {error}") from error
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 
-from service.aws.clients import AwsError, BackOff, Trouble, said
+from service.aws.clients import AwsError, Trouble, said
+from service.edges.pauses import BackOff
 
 
 def _raise(error):

@@ -19,6 +19,7 @@ LINE = (
 )
 NOWHERE = "127.0.0.1:9"
 WORKER = ("worker", "--smtp-topic", "a", "--addresses", "raw", "--bootstrap-servers", NOWHERE)
+FEED = ("feed", "--smtp-topic", "a", "--bootstrap-servers", NOWHERE, "--state", "{tmp}/state")
 PLAY = ("simulate", "--to", "{tmp}/out", "--mails", "3")
 ASKERS = (
     ("topics", "check"),
@@ -28,6 +29,7 @@ ASKERS = (
     ("dead-letters", "show", "0/1"),
     ("dead-letters", "replay", "--all"),
     ("explain", "x"),
+    ("feed", "--file", "x", "--smtp-topic", "a", "--state", "{tmp}/state"),
     ("doctor",),
     ("simulate", "--truth", "{tmp}/truth", "--smtp-topic", "a", "--ses-topic", "b"),
 )
@@ -63,7 +65,7 @@ def test_an_address_that_is_none(tmp_path, command, servers):
     assert "is no address of a broker; give host:port, like 127.0.0.1:9092" in text
 
 
-@pytest.mark.parametrize("command", [*ASKERS[:7]], ids=lambda command: " ".join(command[:2]))
+@pytest.mark.parametrize("command", [*ASKERS[:8]], ids=lambda command: " ".join(command[:2]))
 def test_a_broker_that_is_not_there(tmp_path, command):
     """One sentence, and no line of aiokafka's before it."""
     text = said([*command, "--bootstrap-servers", NOWHERE], tmp_path, 1)
@@ -80,6 +82,12 @@ def test_a_broker_that_is_not_there(tmp_path, command):
         ((*WORKER, "--brake", "101"), "--brake: '101' is no percentage"),
         ((*WORKER, "--timezone", "Mars"), "--timezone 'Mars' is no zone"),
         ((*WORKER, "--policy", "{tmp}"), "the policy file cannot be read: Is a directory"),
+        (FEED, "nothing to follow: give --file, a log or a pattern, or --journal"),
+        (("feed", "--file", "x"), "give one --smtp-topic: the topic that the lines go to"),
+        ((*FEED, "--file", "{tmp}"), "is a folder; give its files, or a pattern like"),
+        ((*FEED, "--journal", "postfix"), "--journal: 'postfix' is no match of the journal; give one like SYSLOG"),
+        ((*FEED, "--file", "x", "--start", "now"), "--start: 'now' is unknown; choose one of end, beginning, rotated"),
+        ((*FEED, "--file", "x", "--host", "a b"), "--host: 'a b' is no name of a host"),
         (("topics", "create", "--partitions", "\u00b2"), "--partitions: '\u00b2' is no count"),
         (("topics", "check", "--prefix", "a/b"), "--prefix: 'a/b' cannot be the name of a topic"),
         (("scan", "--smtp", "{tmp}/mail.log", "--rejects", "{tmp}/mail.log"), "is one of the files to read"),

@@ -1,0 +1,1 @@
+"""`mailgap feed`: follows log files and the journal of this host onto Kafka."""
