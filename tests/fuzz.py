@@ -68,7 +68,25 @@ reply: b'250 Ok {ID}\\r\\n'
 data: (250, b'Ok {ID}')
 smtplib.SMTPDataError: (454, b'Throttling failure: Maximum sending rate exceeded.')
 An error occurred (MessageRejected) when calling the SendEmail operation: Email address is not verified.
+2024-03-05 11:59:58 ERROR app Failed to send email to a@b.example: [Errno 111] Connection refused
+Error sending email by SES: ThrottlingException
 """
+SEVERAL = (
+    f"""@4000000065e7083e1dcd6500 starting delivery 1: msg 7 to remote a@b.example
+@4000000065e7083e1dcd6500 delivery 1: success: 192.0.2.1_accepted_message./Remote_host_said:_250_Ok_{ID}/""",
+    f"""Starting delivery: host: {SES_HOST} protocol: smtp file: 1709640.77
+From: <a@b.example> to: <c@d.example>, <e@f.example>
+Message-Id: <1@b.example>
+smtp: Succeeded: 250 Ok {ID}""",
+    f"""Message sent: {{
+  accepted: [ 'a@b.example' ],
+  response: '250 Ok {ID}'
+}}
+{{
+  "msg": "mail sent", "response": "250 Ok {ID}"
+}}""",
+)
+"""What comes in several records."""
 
 
 def _lines() -> list[str]:
@@ -77,6 +95,7 @@ def _lines() -> list[str]:
         *[f"Mar  5 11:59:58 mx1 postfix/{service}[7]: {QID}: {text}" for service, _, text in postfix],
         *OTHERS.strip().splitlines(),
         OTHERS,
+        *SEVERAL,
         f"{CRI} P Mar  5 11:59:58 mx1 postfix/qmgr[7]: {QID}:\n{CRI} F  removed",
     ]
 
@@ -175,7 +194,8 @@ def checks() -> Callable[[bytes], None]:
             said = parse(raw, SEEN)
             held(*said)
             assert parse(raw, SEEN) == said
-        assembler, ready = Assembler().take([Line(raw, 0), Line(raw, 1), Line(b"x", 2)], SEEN)
+        records = [Line(each, offset) for offset, each in enumerate((raw, raw, b"x", *raw.splitlines()))]
+        assembler, ready = Assembler().take(records, SEEN)
         for record in [*ready, *assembler.rest()]:
             if record.value not in {raw, b"x"}:
                 held(*parse_smtp(record.value or b"", SEEN))

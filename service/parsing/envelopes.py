@@ -76,6 +76,7 @@ PROGRAMS: Final = (
     "process.program",  # Filebeat's syslog input
     "process.name",  # Filebeat's system module
     "log.syslog.appname",  # Elastic
+    "syslog.identifier",  # Filebeat's journald input
     "program",  # Logstash's grok patterns
     "PROGRAM",  # syslog-ng
     "programname",  # rsyslog

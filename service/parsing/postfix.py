@@ -29,9 +29,12 @@ from service.parsing.delivering import (
     taken,
 )
 from service.parsing.replies import relay_of
+from service.parsing.syslog import Line, Stamp, stamp_of
 
 if TYPE_CHECKING:
-    from service.parsing.syslog import Line
+    from datetime import tzinfo
+
+    from service.facts import Instant
 
 Speaker: TypeAlias = Callable[["Line", str, str, frozenset[str]], Facts | None]
 """(line, submission, what follows the queue id, relays that lead to SES) -> facts; None: it could not be understood."""
@@ -73,6 +76,22 @@ class _Status(msgspec.Struct, frozen=True, gc=False):
 def is_postfix(program: str) -> bool:
     """Whether a line with this tag is Postfix's: `postfix/smtp`, `postfix-out/smtp`, `postfix/relay/smtp`."""
     return _program(program) is not None
+
+
+# A container's own output has no host, and perhaps a stamp and a severity: `2026-11-24T06:00:01.2Z INFO    postfix/…`.
+_BARE: Final = re.compile(
+    r"(?:(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?) {1,4}(?:[A-Z]{3,9} {1,8})?)?"
+    r"(postfix[\w.-]{0,64}/[\w./-]{1,64})\[\d{1,10}\]: "
+).match
+
+
+def bare_postfix(text: str, seen: Instant, zone: tzinfo | None) -> Line | None:
+    """A line that begins with its tag, or with no more than a stamp and a severity before it; None for any other."""
+    found = _BARE(text)
+    if found is None or not is_postfix(found[2]):
+        return None
+    stamp = (stamp_of(found[1], seen, zone) if found[1] else None) or Stamp(seen, floating=False)
+    return Line(stamp.at, stamp.floating, "", found[2], text[found.end() :])
 
 
 def parse_postfix(line: Line, relays: frozenset[str] = frozenset()) -> Facts | None:

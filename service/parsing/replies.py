@@ -32,7 +32,7 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"throttling|maximum sending rate|too many (?:concurrent )?(?:smtp )?connections", _C.RATE_EXCEEDED),
         (r"toomanyrequestsexception", _C.RATE_EXCEEDED),
         # The SDKs', which found nothing to sign with; what they looked for does not matter.
-        (r"(?:get|load|locate|missing|without|refresh cached) credentials", _C.AUTH_FAILED),
+        (r"(?:get|retrieve|load|locate|missing|without|refresh cached) credentials", _C.AUTH_FAILED),
         # A resource in "Access denied" may be a configuration set: look for it first.
         (r"access ?denied|is not authorized to perform", _C.ACCESS_DENIED),
         (r"configuration ?set\b.{0,200}?(?:not exist|paused)|paused\b.{0,40}?configuration ?set", _C.CONFIGURATION),
@@ -67,6 +67,7 @@ CAUSES: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (r"(?:host|name) (?:or (?:domain name|service) )?not (?:found|known)", _C.UNREACHABLE),
         (r"(?:couldn't|could not|cannot) (?:connect|look up|resolve)", _C.UNREACHABLE),
         (r"econnrefused|enotfound|ehostunreach|enetunreach|no such host|connect timeout|getaddrinfo", _C.UNREACHABLE),
+        (r"connect etimedout|query\w{0,8} e[a-z]{3,16}\b", _C.UNREACHABLE),
         # A connection that was never made, as each client says it.
         (r"dial tcp|opentimeout|connection timeout|without establishing a connection", _C.UNREACHABLE),
         (r"lookup (?:of|for)|unknown (?:smtp )?host|unknownhost", _C.UNREACHABLE),
@@ -149,6 +150,7 @@ API_CODES: Final = {
     "notfound": _C.CONFIGURATION,
     "invalidsendingpoolname": _C.CONFIGURATION,
     "fromemailaddressnotverified": _C.UNVERIFIED_IDENTITY,
+    "productionaccessnotgranted": _C.UNVERIFIED_IDENTITY,  # the account is in the sandbox
     # The mail
     "invalidtemplate": _C.MALFORMED,
     "requestentitytoolarge": _C.TOO_LARGE,

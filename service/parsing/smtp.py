@@ -35,7 +35,7 @@ from service.parsing.msmtp import bare_msmtp, is_msmtp, parse_msmtp
 from service.parsing.opensmtpd import bare_opensmtpd, is_opensmtpd, parse_opensmtpd
 from service.parsing.packed import GZIP, GZIP_IN_BASE64, Unpacker
 from service.parsing.pieces import unfolded
-from service.parsing.postfix import is_postfix, parse_postfix
+from service.parsing.postfix import bare_postfix, is_postfix, parse_postfix
 from service.parsing.qmail import bare_multilog, is_qmail, parse_qmail
 from service.parsing.sendmail import is_sendmail, parse_sendmail
 from service.parsing.simple_clients import bare_nullmailer, is_simple, parse_simple
@@ -94,7 +94,7 @@ DIALECTS: Final = (
 BareReader: TypeAlias = "Callable[[str, Instant, tzinfo | None], Line | None]"
 
 BARE_DIALECTS: Final[tuple[BareReader, ...]] = (
-    *(bare_exim, bare_msmtp, bare_haraka, bare_multilog, bare_opensmtpd, bare_nullmailer),
+    *(bare_exim, bare_msmtp, bare_haraka, bare_multilog, bare_opensmtpd, bare_nullmailer, bare_postfix),
 )
 """Lines of a mail server's own log file, which say neither host nor program: (text, when it was seen, the zone of
 stamps without one) -> the line under its program's name, or None. The first that knows a text's beginning reads it."""

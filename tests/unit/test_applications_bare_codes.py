@@ -120,3 +120,12 @@ MAILER = """Error: Message failed: 554 Message rejected: Email address is not ve
 def test_an_error_that_was_printed_over_several_records_is_one_mail(error: str) -> None:
     names = [name for line in error.split("\n") for name, _ in parse_smtp(line.encode(), SEEN)[0].facts]
     assert len(set(names)) == 1
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_line_of_an_event_that_was_printed_over_several_records_is_no_acceptance(quote: str) -> None:
+    """Whoever handles SES's events prints them, and hands nothing over."""
+    ses_id = "0102019b76a39270-00000001-1111-2222-3333-444455556666-000000"
+    assert facts(f"    messageId: {quote}{ses_id}{quote},") == []
+    assert facts(f"    {quote}messageId{quote}: {quote}{ses_id}{quote}") == []
+    assert len(facts(f"  MessageId: {quote}{ses_id}{quote}")) == 1

@@ -32,6 +32,10 @@ from tests.unit.application_lines import ANN, ID, MID, ODD_ID, RATE, STACK, UNVE
         # Nodemailer
         f"[2026-11-24 08:04:35] DEBUG [V2JutOa5Yg] S: 250 Ok {ID}",
         f"Message sent: 250 Ok {ID}",
+        # winston's and Monolog's fields behind the message
+        f'2026-11-24T08:04:35.000Z info: Email sent: 250 Ok {ID} {{"service":"mailer","to":["x"]}}',
+        f'[2026-11-24 08:04:35] production.INFO: Email sent: 250 Ok {ID} {{"user":1}} []',
+        f"[2026-11-24 08:04:35] production.INFO: Email sent: 250 Ok {ID} [] []",
         # JavaMail, PHPMailer, Symfony Mailer, SwiftMailer
         f"250 Ok {ID}",
         f"2026-11-24 08:08:39\tSERVER -> CLIENT: 250 Ok {ID}",

@@ -287,7 +287,12 @@ VALUES = st.one_of(
     st.builds(lambda text, tag, stream: cri(text, tag, stream).encode(), st.text("ab \t", max_size=4), TAGS, STREAM),
     st.sampled_from([f"{EXIM} ** a@b: 554".encode(), b"  more", b"\tmore", b"plain", b"", b"a\nb", b"\xff\xfe", b"{"]),
     st.builds(lambda tag, text: orjson.dumps({"log": text, "logtag": tag}), TAGS, st.text(max_size=3)),
-)
+    st.sampled_from([b"sent: {", b"}", b"  }", b"starting delivery 1: msg 7 to remote a@b", b"delivery 1: success: x",
+                     b"Starting delivery: host: h protocol: smtp file: 1.2", b"From: <a@b> to: <c@d>",
+                     b"smtp: Succeeded: x"]),
+    st.builds(lambda text, tag: cri(text, tag).encode(), st.sampled_from(["delivery 1: ", "success: x", "{", "}"]),
+              TAGS),
+)  # fmt: skip
 
 
 @given(st.lists(VALUES, max_size=20), st.data())

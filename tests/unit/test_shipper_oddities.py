@@ -53,6 +53,7 @@ def accepted(raw: bytes) -> tuple[int, str]:
         {"records": [{"time": "2024-03-05T11:59:00Z", "SyslogMessage": STATUS, "ProcessName": "postfix/smtp", "HostName": "mx1"}]},
         {"records": [{"time": "2024-03-05T11:59:00Z", "properties": {"SyslogMessage": STATUS, "ProcessName": "postfix/smtp", "HostName": "mx1"}}]},
         {"gl2_source_input": "x", "message": STATUS, "source": "mx1", "application_name": "postfix/smtp", "timestamp": "2024-03-05T11:59:00.000Z"},
+        {"@timestamp": "2024-03-05T11:59:00.000Z", "message": STATUS, "syslog": {"identifier": "postfix/smtp", "pid": "7"}, "host": {"hostname": "mx1"}},
         LINE,
     ],
 )  # fmt: skip
@@ -103,6 +104,37 @@ def test_what_journalctl_prints(header: str) -> None:
     raw = f"{header} postfix/smtp[7]: {STATUS}".encode()
     assert accepted(raw) == (AT, "mx1/4A1B2C3D4E")
     assert parse_smtp(raw, SEEN)[0].facts[0][1].floating is header.endswith("CET mx1")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("record", "at"),
+    [
+        (f"2024-03-05T11:59:00.000000+00:00 INFO    postfix/smtp[7]: {STATUS}", AT),
+        (f"postfix/smtp[7]: {STATUS}", SEEN),
+        (f"2024-03-05T11:59:00.000000000Z stdout F postfix/smtp[7]: {STATUS}", AT),
+        (
+            json.dumps(
+                {"log": f"postfix/relay/smtp[7]: {STATUS}\n", "stream": "stdout", "time": "2024-03-05T11:59:00Z"}
+            ),
+            AT,
+        ),
+    ],
+)
+def test_a_containers_own_output_names_no_host(record: str, at: int) -> None:
+    assert accepted(record.encode()) == (at, "-/4A1B2C3D4E")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        f"app saw postfix/smtp[7]: {STATUS}",
+        f"2024-03-05T11:59:00Z INFO    shop[7]: postfix/smtp[7]: {STATUS}",
+        json.dumps({"message": f"postfix/smtp[7]: {STATUS}", "program": "shop", "host": "web"}),
+        f"nopostfix/smtp[7]: {STATUS}",
+    ],
+)
+def test_who_quotes_a_tag_is_no_mail_server(record: str) -> None:
+    assert parse_smtp(record.encode(), SEEN)[0].facts == []
 
 
 def test_qmail_through_tai64nlocal() -> None:

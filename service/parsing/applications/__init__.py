@@ -19,6 +19,7 @@ from service.parsing.applications.credentials import unsigned
 from service.parsing.applications.entries import is_own, said_by_fields, telling
 from service.parsing.applications.faults import faulty
 from service.parsing.applications.fields import Field, document_fields, plain
+from service.parsing.applications.network import unreached
 from service.parsing.applications.printed import is_printed, printed
 from service.parsing.applications.refused import refused
 from service.parsing.applications.requests import of_request, request_in, request_of
@@ -126,8 +127,11 @@ def _is_level(host: str) -> bool:
     return host.strip("[]").lower() in LEVELS
 
 
-# One line of an error object that was printed over several, each shipped alone: its first line has said it all.
-_MEMBER: Final = re.compile(r"['\"]?[\w$\[\]()]{1,64}+['\"]?: (['\"])[A-Za-z]{1,64}+\1,?\s*+").fullmatch
+# One line of an object that was printed over several, each shipped alone. Of an error the first line has said all; and
+# `messageId` with an id of SES's is a line of an event (SendEmail returns a `MessageId`).
+_MEMBER: Final = re.compile(
+    r"['\"]?(?:[\w$\[\]()]{1,64}+['\"]?: (['\"])[A-Za-z]{1,64}+\1|messageId['\"]?: (['\"])[\w-]{16,128}+\2),?\s*+"
+).fullmatch
 
 
 def _read(text: str) -> Said | None:
@@ -164,5 +168,6 @@ def _by_words(text: str) -> Said | None:
         or faulty(text)
         or unsigned(text)
         or bare_code(text)
+        or unreached(text)
         or stated(text)
     )

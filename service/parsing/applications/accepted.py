@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import orjson
+
 from service.parsing.addresses import address
 from service.parsing.applications.names import SES_ID, own_message_id
 from service.parsing.applications.said import Attempt, End, Said
@@ -35,11 +37,24 @@ def accepted(text: str) -> Said | None:
     if found is None:
         return Said((Attempt(End.UNCONFIRMED, "250 Ok"),)) if _WITHOUT_ID(text) else None
     before, after = text[: found.start()], text[found.end() :].replace("\\r", "").replace("\\n", "")
+    after = _without_context(after)
     if not (introduces(before) and introduces(after)):
         return None
     to = recipients_in(before) or recipients_in(after)
     attempt = Attempt(End.ACCEPTED, f"250 Ok {found[1]}", ses_id=found[1], recipients=to)
     return Said((attempt,), message_id_in(before) or message_id_in(after))
+
+
+def _without_context(after: str) -> str:
+    """What follows the reply, without the fields that winston and Monolog write behind a message: ` {"a":"b"} []`."""
+    context = after.strip().rstrip("[] ")
+    if not context.startswith('{"'):
+        return "" if context in {"", "{}"} else after
+    try:
+        orjson.loads(context)
+    except orjson.JSONDecodeError:
+        return after
+    return ""
 
 
 def recipients_in(text: str) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from service.parsing.applications.fields import (
     texts,
 )
 from service.parsing.applications.names import own_message_id, ses_id_of
+from service.parsing.applications.network import error_in as network_error_in
 from service.parsing.applications.refused import is_ses_reply
 from service.parsing.applications.said import Attempt, End, Said, api_attempt, fault, reply_attempt
 from service.parsing.replies import API_CODES, api_code
@@ -203,7 +204,8 @@ def read_lines(text: str, read: Reader) -> Said | None:
 
 def _taken_apart(fields: list[Field]) -> list[Attempt]:
     """A library's error object, in which no text says all."""
-    return [attempt for attempt in (_api_error(fields), _nodemailer(fields), _unsigned(fields)) if attempt][:1]
+    found = (_api_error(fields), _nodemailer(fields), _unsigned(fields), _unreached(fields))
+    return [attempt for attempt in found if attempt][:1]
 
 
 def _api_error(fields: list[Field]) -> Attempt | None:
@@ -243,6 +245,13 @@ def _unsigned(fields: list[Field]) -> Attempt | None:
         return None
     errors = texts(fields, lambda name: name in CODES or (name in TEXTS and name not in _WORDS))
     return next(filter(None, (error_in(text) or throttled(text) for text in errors)), None)
+
+
+def _unreached(fields: list[Field]) -> Attempt | None:
+    """An error of the network, beside words of sending mail."""
+    if not (_is_sent(fields) and _MAIL(telling(fields))):
+        return None
+    return next(filter(None, map(network_error_in, texts(fields, TEXTS.__contains__))), None)
 
 
 # -- sent, or received -----------------------------------------------------------------------------------------------

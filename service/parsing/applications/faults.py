@@ -79,7 +79,8 @@ _READ_TIMEOUT: Final = re.compile(
     r"[Rr]ead timeout on endpoint|Read timed out|request canceled.{0,80}awaiting headers"
 ).search
 _FAILED: Final = re.compile(
-    r"error|exception|fail|refused|timed?[ -]?out|timeout|unreachable|no such host|could not|cannot|unable|enotfound",
+    r"error|exception|fail|refused|timed?[ -]?out|timeout|deadline|unreachable|no such host|could not|cannot|unable|"
+    r"enotfound",
     re.IGNORECASE,
 ).search
 _TRACE: Final = re.compile(r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(").search

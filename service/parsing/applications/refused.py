@@ -109,7 +109,10 @@ def _refusal(text: str, start: int, reply: str) -> Said | None:
         return None
     reply = reply.removeprefix('"')
     cut = _TAIL(reply)
-    attempt = reply_attempt((reply[: cut.start()] if cut else reply).replace('"', ""), recipients_in(before))
+    reply = (reply[: cut.start()] if cut else reply).replace('"', "").rstrip()
+    if reply.endswith(")") and reply.count("(") < reply.count(")"):
+        reply = reply[:-1]  # Ruby's: Net::SMTPServerBusy (454 …)
+    attempt = reply_attempt(reply, recipients_in(before))
     if attempt is None:
         return None
     return Said((attempt,), message_id_in(before) or _affected(text), essence=identifying(before))
