@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from service.verification.said import Said
 
 _BATCH: Final = 5000
+QUIET: Final = 60.0
+"""Seconds for which Kafka may bring nothing of what it says that it has: longer than a restart, and not for ever."""
 
 
 class TopicsError(Exception):
@@ -68,16 +71,30 @@ class Reader:
             return await self._read_on()
         except KafkaError as error:
             raise TopicsError(f"Kafka at {self._where.bootstrap_servers} could not be read: {error}") from error
+        except TimeoutError as error:
+            raise TopicsError(
+                f"Kafka at {self._where.bootstrap_servers} has brought nothing for {QUIET:g} s: see that it runs, then"
+                " verify again; what was published stays there"
+            ) from error
 
     async def _read_on(self) -> int:
-        partitions = self._consumer.assignment()
-        ends, count = await self._consumer.end_offsets(partitions), 0
-        while [tp for tp in partitions if await self._consumer.position(tp) < ends[tp]]:
-            for tp, records in (await self._consumer.getmany(timeout_ms=200, max_records=_BATCH)).items():
-                count += len(records)
-                for record in records:
-                    self._take(tp.topic, record)
+        count, before = 0, -1
+        async with asyncio.timeout(QUIET) as bound:
+            ends = await self._consumer.end_offsets(self._consumer.assignment())
+            while (at := await self._behind(ends)) is not None:
+                if at != before:
+                    before = at
+                    bound.reschedule(asyncio.get_running_loop().time() + QUIET)
+                for tp, records in (await self._consumer.getmany(timeout_ms=200, max_records=_BATCH)).items():
+                    count += len(records)
+                    for record in records:
+                        self._take(tp.topic, record)
         return count
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> int | None:
+        """How far it has read in all; None where that is the end of each."""
+        at = {tp: await self._consumer.position(tp) for tp in ends}
+        return sum(at.values()) if any(at[tp] < end for tp, end in ends.items()) else None
 
     def _take(self, topic: str, record: Any) -> None:
         if record.value is None:  # a tombstone says nothing of a mail

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -10,12 +11,12 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from topologies.app import build_app
-from topologies.engine import sender
+from topologies.engine import runner, sender
 from topologies.engine.batch import Batch, enclose
 from topologies.engine.bounded import bounded
 from topologies.engine.errors import EngineError, RecordTooLargeError, StuckError
 from topologies.engine.positions import Positions
-from topologies.engine.preflight import complain
+from topologies.engine.preflight import answers, complain
 from topologies.engine.restore import apply
 from topologies.engine.runner import _stop as stop_all
 from topologies.engine.runner import run_apps
@@ -175,6 +176,38 @@ def test_every_client_gets_the_same_settings():
     assert SETTINGS.clients() == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "me"}
 
 
+class TestStop:
+    """SIGTERM while Kafka is away: nothing is lost by leaving, so it is left soon, and with 0."""
+
+    @pytest.fixture
+    def hanging(self):
+        async def stop():
+            await asyncio.Event().wait()
+
+        return SimpleNamespace(engine=SETTINGS, stop=stop, stop_senders=stop)
+
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch):
+        monkeypatch.setattr(runner, "STOP_BOUND", 0.2)
+        monkeypatch.setattr(runner, "ANSWER_BOUND", 0.02)
+
+    @pytest.mark.parametrize("there", [True, False])
+    async def test_what_hangs_is_left_behind(self, hanging, there, monkeypatch):
+        async def answers(*_):
+            return there
+
+        monkeypatch.setattr(runner, "answers", answers)
+        assert await stop_all([hanging], [], []) == (False, not there)
+
+    async def test_a_port_at_which_nobody_listens_is_no_kafka(self):
+        assert not await answers(EngineSettings(bootstrap_servers="127.0.0.1:9"), 30)
+
+    async def test_who_takes_connections_and_says_nothing_is_no_kafka(self):
+        """A process under SIGSTOP: the kernel goes on taking connections for it."""
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            assert not await answers(EngineSettings(bootstrap_servers=f"127.0.0.1:{mute.getsockname()[1]}"), 0.1)
+
+
 class TestRunner:
     """What a process leaves behind when it ends."""
 
@@ -211,7 +244,7 @@ class TestRunner:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
         task = asyncio.create_task(late())
         await asyncio.sleep(0)
-        assert await stop_all([], [], [task])
+        assert await stop_all([], [], [task]) == (True, True)
         await asyncio.wait([task])
         del task
         gc.collect()

@@ -7,16 +7,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, KafkaError
 
 from topologies.engine.bounded import bounded
-from topologies.engine.errors import EngineError
+from topologies.engine.errors import EngineError, StuckError
+from topologies.engine.settings import EngineSettings
 
 
 async def check(apps: list[Any]) -> None:
     """Raise EngineError where a topic is missing or badly cut, and what aiokafka raises where Kafka is out of reach."""
     for app in apps:
         complain(app, await _partitions(app))
+
+
+async def answers(settings: EngineSettings, seconds: float) -> bool:
+    """Whether a broker answers within so many seconds."""
+    admin = AIOKafkaAdminClient(**settings.clients())
+    try:
+        async with bounded(seconds, "Kafka did not answer"):
+            await admin.start()
+    except (KafkaError, StuckError, OSError):
+        return False
+    finally:
+        await admin.close()
+    return True
 
 
 async def _partitions(app: Any) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Faust's own worker takes one app, prints a banner, redirects stdout, sleeps a second at the end and logs a crash once
 for every service. This one waits for a signal or a crash and then does the same in both cases: stop, leave the group,
-say why in one line. What does not stop in `STOP_BOUND` is left behind; Kafka undoes its open transactions.
+say why in one line. What does not stop in `STOP_BOUND` is left behind, and where Kafka does not answer, much sooner: a
+commit that did not get through is undone by Kafka and done again by the next worker, so nothing is lost by leaving.
 """
 
 import asyncio
@@ -16,11 +17,13 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from topologies.engine.errors import EngineError
-from topologies.engine.preflight import check
+from topologies.engine.preflight import answers, check
 from topologies.engine.unretrieved import log, unretrieved
 from topologies.engine.watchdog import Watchdog
 
 STOP_BOUND = 9.0
+ANSWER_BOUND = 2.0
+"""Seconds within which a Kafka answers that is worth waiting for."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -28,16 +31,16 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
     """Run until SIGTERM or SIGINT (returns 0) or until an app crashes (returns 1, with one line in the log).
 
     `extra_services` are mode Services (metrics, health): started before the apps and stopped after them. A process
-    that cannot be stopped in `STOP_BOUND` is ended from here.
+    that cannot be stopped is ended from here: with 1 where `STOP_BOUND` has passed, since that is a fault, and else as
+    it would have ended.
     """
     _quiet(logging.WARNING)
     threading.excepthook = _in_thread
     with asyncio.Runner() as runner:
         code, stopped = runner.run(_live(list(apps), list(extra_services)))
         if not stopped:
-            log.error("not stopped in %g s; ending the process as it is", STOP_BOUND)
             logging.shutdown()
-            os._exit(code or 1)
+            os._exit(code)
     return code
 
 
@@ -67,10 +70,10 @@ async def _live(apps: list[Any], extra: list[Any]) -> tuple[int, bool]:
     if causes := _causes(apps, start):
         _say(causes[0])
         _quiet(logging.CRITICAL)  # what else goes wrong is its consequence
-    stopped = await _stop(apps, extra, [start, *ends])
+    stopped, in_time = await _stop(apps, extra, [start, *ends])
     if not causes and (causes := _causes(apps, start)):
         _say(causes[0])
-    return (1 if causes else 0), stopped
+    return (1 if causes or not in_time else 0), stopped
 
 
 async def _start(apps: list[Any], extra: list[Any]) -> None:
@@ -84,17 +87,32 @@ async def _start(apps: list[Any], extra: list[Any]) -> None:
     await asyncio.gather(*[service.maybe_start() for service in (*apps, *watchdogs)])
 
 
-async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]]) -> bool:
-    """Stop all. False where the bound passed first; mode swallows cancellations, so it is left running then."""
+async def _stop(apps: list[Any], extra: list[Any], tasks: list[asyncio.Task[Any]]) -> tuple[bool, bool]:
+    """Stop all: whether that is done, and whether in time. mode swallows cancellations, so what hangs goes on."""
     for task in tasks:
         task.add_done_callback(_retrieve)  # it may fail yet, when nobody asks any more
         task.cancel()
-    ending = asyncio.create_task(_stop_all(apps, extra))
-    done, _ = await asyncio.wait([ending], timeout=STOP_BOUND)
-    for task in done:
-        if (cause := task.exception()) is not None:
+    ending, away = asyncio.create_task(_stop_all(apps, extra)), asyncio.create_task(_kafka_away(apps))
+    done, _ = await asyncio.wait([ending, away], timeout=STOP_BOUND, return_when=asyncio.FIRST_COMPLETED)
+    away.cancel()
+    if ending in done:
+        if (cause := ending.exception()) is not None:
             _say(cause)
-    return bool(done)
+    elif done:
+        log.warning(
+            "Kafka does not answer: ending without a last word to it; the next worker goes on from the last commit"
+        )
+    else:
+        log.error("not stopped in %g s; ending the process as it is", STOP_BOUND)
+    return ending in done, bool(done)
+
+
+async def _kafka_away(apps: list[Any]) -> None:
+    """Returns once Kafka does not answer, and what needs no Kafka has had the time to stop."""
+    there = True
+    while there:
+        await asyncio.sleep(ANSWER_BOUND / 2)
+        there = await answers(apps[0].engine, ANSWER_BOUND)
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
