@@ -179,9 +179,9 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
     sender, news = app.sender(), News()
 
     @table.on_restored
-    def restored(shards: Mapping[int, Shard]) -> None:
-        for shard in shards.values():
-            shard.local = Judge(shard, settings, engine, policy)
+    async def restored(shards: Mapping[int, Shard]) -> None:
+        for shard in shards.values():  # a million rows take seconds, in which probes want their answer
+            shard.local = await asyncio.to_thread(Judge, shard, settings, engine, policy)
         RESTORE_SECONDS.set(table.restored[1])
         RESTORES.inc()
         rows, seconds = table.restored

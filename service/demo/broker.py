@@ -117,7 +117,7 @@ def _container_engine() -> str | None:
     return next((path for path in engines if path and run([path, "info"]).returncode == 0), None)
 
 
-def _server(home: Path, port: int, properties: Mapping[str, str], *, own: bool) -> Server:
+def _server(home: Path, port: int, properties: Mapping[str, str], cluster_id: str, *, own: bool) -> Server:
     given = os.environ.get("MAILGAP_BOOTSTRAP_SERVERS")
     if given and not own:
         return GivenServer(given)
@@ -128,7 +128,7 @@ def _server(home: Path, port: int, properties: Mapping[str, str], *, own: bool) 
         )
     java = _java()
     if java and (_installed(kafka_home() / "libs") or shutil.which("mvn")):
-        return JavaServer(java, install(), home, port, properties)
+        return JavaServer(java, install(), home, port, properties, cluster_id)
     engine = _container_engine()
     if engine:
         return ContainerServer(engine, port, properties)
@@ -156,14 +156,21 @@ class LocalKafka:
     """One Kafka node for as long as the `with` lasts; its data stays in `home` and is taken up again.
 
     `port` 0 finds a free one. `properties` replace or add lines of the template. `own` refuses the user's broker:
-    tests that make topics by the hundred, or that kill the broker, want one of their own.
+    tests that make topics by the hundred, or that kill the broker, want one of their own. `cluster_id` is what it
+    shares with other nodes that its properties name.
     """
 
     def __init__(
-        self, home: Path, port: int = 0, *, properties: Mapping[str, str] | None = None, own: bool = False
+        self,
+        home: Path,
+        port: int = 0,
+        *,
+        properties: Mapping[str, str] | None = None,
+        cluster_id: str = "",
+        own: bool = False,
     ) -> None:
         self.home = home.resolve()
-        self._server = _server(self.home, port or free_port(), properties or {}, own=own)
+        self._server = _server(self.home, port or free_port(), properties or {}, cluster_id, own=own)
 
     @property
     def bootstrap_servers(self) -> str:

@@ -87,10 +87,13 @@ class GivenServer:
 class JavaServer:
     """A broker as a child process in a session of its own, so that Ctrl-C on our terminal does not reach it first."""
 
-    def __init__(self, java: str, libs: Path, home: Path, port: int, properties: Mapping[str, str]) -> None:
+    def __init__(
+        self, java: str, libs: Path, home: Path, port: int, properties: Mapping[str, str], cluster_id: str = ""
+    ) -> None:
         logging = f"-Dlog4j2.configurationFile={RECIPE / 'log4j2.properties'}"
         self._java = [java, *_HEAP, logging, "-cp", str(libs / "*")]
         self._home, self._port, self._properties = home, port, properties
+        self._cluster_id = cluster_id or new_cluster_id()
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
         self.bootstrap_servers = f"127.0.0.1:{port}"
@@ -122,7 +125,7 @@ class JavaServer:
         return config
 
     def _format(self, config: Path) -> None:
-        tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(config)]
+        tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(config)]
         done = run(tool, seconds=START_SECONDS)
         if done.returncode:
             raise KafkaFailed(f"Kafka's data folder could not be formatted: {done.stdout.strip()[-500:]}")
@@ -178,7 +181,7 @@ class ContainerServer:
     def _first_run(self) -> list[str]:
         places = {"bind": "0.0.0.0", "port": self._port, "controller_port": self._port + 1, "data": "/tmp/kafka"}  # noqa: S104, S108 - inside the container
         settings = {_as_variable(name): value for name, value in _properties(places, self._properties).items()}
-        settings["CLUSTER_ID"] = _cluster_id()
+        settings["CLUSTER_ID"] = new_cluster_id()
         settings["KAFKA_HEAP_OPTS"] = " ".join(_HEAP)
         variables = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
         publish = f"127.0.0.1:{self._port}:{self._port}"
@@ -258,7 +261,7 @@ def _as_variable(name: str) -> str:
     return "KAFKA_" + name.replace("_", "__").replace("-", "___").replace(".", "_").upper()
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """An id as Kafka writes it: 16 bytes in URL-safe base64. A leading dash would look like an option."""
     return "m" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 

@@ -13,23 +13,27 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from service.demo.broker import LocalKafka
-from tests.chaos.faults import FAULTS
+from tests.chaos import cluster
+from tests.chaos.faults import FAULTS, possible
 from tests.chaos.round import Options, Outcome, TooBusyError, play
 
 
-def _faults(text: str) -> tuple[str, ...]:
+def _faults(text: str | None, brokers: int) -> tuple[str, ...]:
+    if text is None:
+        return possible(brokers)
     names = tuple(name.strip() for name in text.split(","))
-    unknown = [name for name in names if name not in FAULTS]
-    if unknown:
+    if unknown := [name for name in names if name not in FAULTS]:
         raise click.UsageError(f"--faults: {unknown[0]!r} is none; there are {', '.join(FAULTS)}")
+    if too_hard := [name for name in names if name not in possible(brokers)]:
+        raise click.UsageError(f"--faults: {too_hard[0]} needs --brokers 3")
     return names
 
 
 @click.command()
 @click.option("--mails", default=Options.mails, show_default=True, help="Mails a round.")
 @click.option("--rate", default=Options.rate, show_default=True, help="Mails a second.")
-@click.option("--faults", default=",".join(FAULTS), show_default=True, help="Which ones; twice is twice as often.")
+@click.option("--faults", help=f"Of {', '.join(FAULTS)}; twice is twice as often. [default: all that are possible]")
+@click.option("--brokers", type=click.Choice([1, 3]), default=1, show_default=True, help="How many there are.")
 @click.option("--count", default=Options.count, show_default=True, help="Faults a round, at random times.")
 @click.option("--outage", default=Options.outage, show_default=True, help="Seconds for which broker-pause lasts.")
 @click.option("--patience", default=Options.patience, show_default=True, help="Times the grace: for a busy machine.")
@@ -37,15 +41,15 @@ def _faults(text: str) -> tuple[str, ...]:
 @click.option("--seed", type=int, help="Of the load and of the faults. [default: a random one, which is printed]")
 @click.option("--rounds", default=1, show_default=True, help="Rounds, each with a seed of its own.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep logs, truth and scan in this folder.")
-def main(seed: int | None, rounds: int, keep: Path | None, faults: str, **more: float) -> None:
+def main(seed: int | None, rounds: int, keep: Path | None, faults: str | None, brokers: int, **more: float) -> None:
     """Faults at random times while mails are sent, and what mailgap made of it. Exit 1 where anything is amiss."""
-    options = Options(faults=_faults(faults), **more)
+    options = Options(faults=_faults(faults, brokers), **more)
     first = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     folder = keep or Path(tempfile.mkdtemp(prefix="mailgap-chaos-"))
     outcomes = []
     try:
         for number in range(first, first + rounds):
-            outcomes += [_round(options, number, folder / str(number))]
+            outcomes += [_round(options, number, brokers, folder / str(number))]
     except TooBusyError as error:
         raise click.ClickException(f"{error} (--patience)") from error
     finally:
@@ -58,13 +62,11 @@ def main(seed: int | None, rounds: int, keep: Path | None, faults: str, **more: 
         sys.exit(1)
 
 
-def _round(options: Options, seed: int, folder: Path) -> Outcome:
+def _round(options: Options, seed: int, count: int, folder: Path) -> Outcome:
     click.echo(f"seed {seed}: {options.mails} mails in {options.seconds:.0f} s, {options.count} faults")
     folder.mkdir(parents=True)
-    with LocalKafka(folder / "kafka", own=True) as broker:
-        outcome = asyncio.run(play(options, seed, broker, folder, lambda text: click.echo(f"  {text}")))
-    shutil.rmtree(folder / "kafka")
-    return outcome
+    with cluster.running(folder, count) as brokers:
+        return asyncio.run(play(options, seed, brokers, folder, lambda text: click.echo(f"  {text}")))
 
 
 def _show(outcomes: list[Outcome]) -> None:

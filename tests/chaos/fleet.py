@@ -1,9 +1,8 @@
-"""Workers that are started anew whenever they end, as a supervisor would do in earnest; and their broker."""
+"""Workers that are started anew whenever they end, as a supervisor would do in earnest; and their brokers."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from service.demo.broker import LocalKafka
+    from tests.chaos.cluster import Brokers
     from tests.integration.world import Worker
 
 SESSION = 6.0
@@ -41,7 +41,7 @@ class Fleet:
     """What runs. `died`: exit codes of processes that ended without being told to."""
 
     world: World
-    broker: LocalKafka
+    brokers: Brokers
     arguments: tuple[str, ...]
     rng: Random
     members: list[Member] = field(default_factory=list)
@@ -89,10 +89,15 @@ class Fleet:
         member = self.rng.choice(self.members)
         return member, self.rng.choice(member.processes)
 
-    def signal_broker(self, number: int) -> None:
-        """To the broker's process, which is ours."""
-        assert self.broker.pid is not None, "a broker that somebody else runs is not to be stopped"
-        os.kill(self.broker.pid, number)
+    def any_broker(self) -> LocalKafka:
+        """One of those that run."""
+        return self.brokers.any(self.rng)
+
+    async def coordinator(self) -> int:
+        """The number of a broker that coordinates transactions, ours among them."""
+        async with self.world.admin() as admin:
+            (topic,) = await admin.describe_topics(["__transaction_state"])
+        return int(self.rng.choice(topic["partitions"])["leader"])
 
     async def all_ready(self) -> None:
         """Until every process says that it is."""

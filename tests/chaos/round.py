@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from service.contract.normal_form import normal_form
 from service.contract.wire import instant_of
 from service.simulation.shippers import iso
-from tests.chaos.faults import FAULTS, OF_BROKERS
+from tests.chaos.faults import FAULTS, OF_BROKERS, possible
 from tests.chaos.fleet import TOGETHER, Fleet
 from tests.integration.world import ROOT, Reader, World, clean_environment, eventually, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from service.demo.broker import LocalKafka
+    from tests.chaos.cluster import Brokers
 
 BACK_AFTER = 12.0
 """Seconds that a broker takes to start, and clients to find it again: a busy machine's."""
@@ -39,7 +39,7 @@ class Options:
 
     mails: int = 20_000
     rate: float = 150.0
-    faults: tuple[str, ...] = tuple(FAULTS)
+    faults: tuple[str, ...] = possible(1)
     count: int = 25
     workers: int = 2
     partitions: int = 4
@@ -88,7 +88,7 @@ class Outcome:
         return not (any(self.board[name] for name in bad) or self.amiss or self.slow_stops)
 
 
-async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, say: Callable[[str], None]) -> Outcome:
+async def play(options: Options, seed: int, brokers: Brokers, folder: Path, say: Callable[[str], None]) -> Outcome:
     """A round. The folder keeps logs, truth and scan for whoever wants to know more.
 
     Raises `TooBusyError` where the machine was too slow for the grace.
@@ -96,9 +96,10 @@ async def play(options: Options, seed: int, broker: LocalKafka, folder: Path, sa
     began = time.monotonic()
     rng = Random(seed)
     (folder / "policy.yaml").write_text(options.policy)
-    world = World(broker.bootstrap_servers, f"chaos-{seed}-{int(time.time())}", folder, options.partitions)
+    prefix = f"chaos-{seed}-{int(time.time())}"
+    world = World(brokers.bootstrap_servers, prefix, folder, options.partitions, brokers.replication)
     await asyncio.to_thread(world.prepare)
-    fleet = Fleet(world, broker, ("--policy", str(folder / "policy.yaml")), rng)
+    fleet = Fleet(world, brokers, ("--policy", str(folder / "policy.yaml")), rng)
     async with fleet.watched():
         for _ in range(options.workers):
             fleet.join(TOGETHER)

@@ -133,6 +133,7 @@ class World:
     prefix: str
     folder: Path
     partitions: int = 4
+    replication: int = 1
     workers: list[Worker] = field(default_factory=list)
 
     @property
@@ -149,7 +150,8 @@ class World:
         self.create_ours()
 
     def create_ours(self) -> None:
-        made = mailgap("topics", "create", *self.where(), "--partitions", self.partitions)
+        cut = "--partitions", self.partitions, "--replication", self.replication
+        made = mailgap("topics", "create", *self.where(), *cut)
         assert made.returncode == 0, made.stderr
 
     def where(self) -> list[str]:
@@ -158,7 +160,8 @@ class World:
     async def make_topics(self, topics: Mapping[str, int]) -> None:
         config = {"max.message.bytes": str(LARGE), "retention.ms": "-1"}
         async with self.admin() as admin:
-            answer = await admin.create_topics([NewTopic(n, c, 1, topic_configs=config) for n, c in topics.items()])
+            new = [NewTopic(n, c, self.replication, topic_configs=config) for n, c in topics.items()]
+            answer = await admin.create_topics(new)
             assert not any(error[1] for error in answer.topic_errors), answer
 
     @asynccontextmanager

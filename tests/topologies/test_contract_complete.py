@@ -7,6 +7,7 @@ contract files, beside a test that fails once an upgrade changes it.
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -116,13 +117,31 @@ class TestTakingOverAShard:
         monkeypatch.setattr(app.assignor, "assigned_actives", lambda: {TP(topic, 0), TP(topic, 1)})
         monkeypatch.setattr(engine_store, "restore", restore)
         table.on_restored(lambda shards: done.append(f"built {sorted(shards)}, ready: {table.ready}"))
+
+        @table.on_restored
+        async def while_others_go_on(_):
+            await asyncio.sleep(0)
+            done.append(f"ready: {table.ready}")
+
         await table.data.on_rebalance(set(), set(), set())
         assert table.data.persisted_offset(TP(topic, 1)) == 6
         await table.data.on_recovery_completed(set(), set())
         assert done == [
             "fence 0", "fence 1", "ends", "restore up to [(0, 7), (1, 7)]", "built [0, 1], ready: False",
+            "ready: False",
         ]  # fmt: skip
         assert table.ready
+
+    async def test_what_another_rebalance_overtakes_is_never_ready(self):
+        app = build_app("correlate", EngineSettings(bootstrap_servers="nowhere:9092", prefix="order", partitions=2))
+        table = trails_table(app)
+
+        @table.on_restored
+        async def overtaken(_):
+            table.data.shards = {}
+
+        await table.data.on_recovery_completed(set(), set())
+        assert not table.ready
 
     def test_faust_calls_the_tables_then_recovers_then_seeks(self):
         assert in_order(source(TableManager.on_rebalance), "(table.on_rebalance)", "(self.recovery.on_rebalance)")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import socket
 import threading
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from topologies.engine.runner import run_apps
 from topologies.engine.sender import Record, Sender, check_size, new_producer
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
+from topologies.engine.unretrieved import without_traceback
 
 HERE = TP("facts", 0)
 ELSEWHERE = TP("facts", 1)
@@ -206,6 +208,15 @@ class TestStop:
         """A process under SIGSTOP: the kernel goes on taking connections for it."""
         with socket.create_server(("127.0.0.1", 0)) as mute:
             assert not await answers(EngineSettings(bootstrap_servers=f"127.0.0.1:{mute.getsockname()[1]}"), 0.1)
+
+
+@pytest.mark.parametrize(("cause", "shown"), [(KafkaConnectionError("gone"), False), (ZeroDivisionError(), True)])
+def test_a_broker_that_went_away_is_worth_no_traceback(cause, shown):
+    what = (type(cause), cause, None)
+    record = logging.LogRecord("aiokafka", logging.ERROR, "sender.py", 1, "Unexpected %s", ("error",), what)
+    assert without_traceback(record)
+    assert bool(record.exc_info) is shown
+    assert ("gone" in record.getMessage()) is not shown
 
 
 class TestRunner:

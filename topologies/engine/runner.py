@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from topologies.engine.errors import EngineError
 from topologies.engine.preflight import answers, check
-from topologies.engine.unretrieved import log, unretrieved
+from topologies.engine.unretrieved import log, unretrieved, without_traceback
 from topologies.engine.watchdog import Watchdog
 
 STOP_BOUND = 9.0
@@ -35,6 +35,7 @@ def run_apps(apps: Sequence[Any], extra_services: Iterable[Any] = ()) -> int:
     it would have ended.
     """
     _quiet(logging.WARNING)
+    logging.getLogger("aiokafka.producer.sender").addFilter(without_traceback)
     threading.excepthook = _in_thread
     with asyncio.Runner() as runner:
         code, stopped = runner.run(_live(list(apps), list(extra_services)))

@@ -10,7 +10,7 @@ An error anywhere here ends the process; Faust would swallow it.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from faust.stores.base import Store
@@ -19,7 +19,7 @@ from faust.types import TP
 from topologies.engine.restore import restore
 from topologies.engine.shard import Shard
 
-Hook = Callable[[Mapping[int, Shard]], None]
+Hook = Callable[[Mapping[int, Shard]], Awaitable[None] | None]
 
 
 class ShardedStore(Store):  # type: ignore[misc]  # Faust ships no types
@@ -95,8 +95,9 @@ class ShardedStore(Store):  # type: ignore[misc]  # Faust ships no types
             return  # another rebalance; its own restore will say when we are ready
         self.restored_rows, self.restore_seconds = count, time.perf_counter() - began
         for hook in self.hooks:
-            hook(shards)
-        self.ready = True
+            if (building := hook(shards)) is not None:
+                await building
+        self.ready = self.shards is shards
 
     def apply_changelog_batch(self, *_: Any, **__: Any) -> None:
         """Faust's recovery must have nothing to apply."""

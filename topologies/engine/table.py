@@ -53,7 +53,10 @@ class ShardedTable(faust.Table):  # type: ignore[misc]  # Faust ships no types
         return self.data.restored_rows, self.data.restore_seconds
 
     def on_restored(self, hook: Hook) -> Hook:
-        """Call `hook(shards)` after each restore and before anything is handed over: build `shard.local` there."""
+        """Call `hook(shards)` after each restore and before anything is handed over: build `shard.local` there.
+
+        It may be a coroutine function: what it builds for a rebalance that another has overtaken is of no more use.
+        """
         self.data.hooks.append(hook)
         return hook
 

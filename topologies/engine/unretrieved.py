@@ -1,4 +1,6 @@
-"""What asyncio reports that nobody awaited: a future of aiokafka's, whose failure somebody else was told of."""
+"""What others report with a traceback though it is foreseen: futures of aiokafka's that nobody awaited, since somebody
+else was told of their failure; and a broker that went away.
+"""
 
 import asyncio
 import logging
@@ -15,3 +17,11 @@ def unretrieved(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
         log.debug("%s: %r", context.get("message"), context["exception"])
     else:
         loop.default_exception_handler(context)
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """A filter for aiokafka's producer, which prints one where a broker's end reaches its routine first."""
+    cause = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(cause, KafkaError | OSError):
+        record.msg, record.args, record.exc_info = f"{record.getMessage()}: {cause!r}", (), None
+    return True
