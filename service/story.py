@@ -83,6 +83,10 @@ def tell(*documents: Correlated) -> Story:
     )
 
 
+def _utc(at: str) -> str:
+    return f"{clock(at)} UTC" if at else ""
+
+
 def _facts(documents: Sequence[Correlated]) -> Iterable[tuple[str, str]]:
     ses = [each.ses_message_id for each in documents] + [name for each in documents for name in each.ses_mails]
     stated: list[tuple[str, Iterable[str | None]]] = [
@@ -92,8 +96,8 @@ def _facts(documents: Sequence[Correlated]) -> Iterable[tuple[str, str]]:
         ("from", [each.sender for each in documents]),
         ("stream", [each.stream for each in documents if each.ses_message_id] or [documents[-1].stream]),
         ("region", [each.region for each in documents]),
-        ("submitted", [clock(min((each.submitted_at for each in documents if each.submitted_at), default=""))]),
-        ("accepted", [clock(each.accepted_at or "") for each in documents if not each.partial]),
+        ("submitted", [_utc(min((each.submitted_at for each in documents if each.submitted_at), default=""))]),
+        ("accepted", [_utc(each.accepted_at or "") for each in documents if not each.partial]),
     ]
     for label, texts in stated:
         if known := list(dict.fromkeys(filter(None, texts))):

@@ -27,9 +27,11 @@ SESSION: Final = 12 * 3600
 SHORTEST_TOKEN: Final = 20
 LONGEST_NAME: Final = 128
 
-NAME_HEADERS: Final = ("x-auth-request-user", "x-forwarded-user", "x-auth-request-email", "x-forwarded-email")
-"""As oauth2-proxy and its kin write them."""
-GROUP_HEADERS: Final = ("x-auth-request-groups", "x-forwarded-groups")
+CONVENTIONS: Final = ("x-auth-request", "x-forwarded")
+"""What the names of the headers begin with, as oauth2-proxy and its kin write them: `-user`, `-email`, `-groups`."""
+IDENTITY_HEADERS: Final = frozenset(
+    f"{convention}-{word}" for convention in CONVENTIONS for word in ("user", "email", "groups")
+)
 _FORWARDED: Final = ("x-forwarded-for", "forwarded", "via")
 _LOOPBACK_HOST: Final = re.compile(r"(localhost|127(?:\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE).fullmatch
 _TOKEN_LINE: Final = re.compile(r"(reader|unmask)\s+(\S{1,128})\s+(\S+)").fullmatch
@@ -60,6 +62,8 @@ class Request(NamedTuple):
     client: str
     headers: Mapping[str, str]
     session: str = ""
+    repeated: frozenset[str] = frozenset()
+    """Headers that stand there more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Access:
         if (signed_in := self._of_session(request.session, now)) is not None:
             return signed_in
         if self.proxies and self.trusts(request.client):
-            return self._of_proxy(request.headers)
+            return self._of_proxy(request)
         return Visitor("local", self.local_role) if self._local(request) else None
 
     def of_token(self, token: str) -> Visitor | None:
@@ -120,13 +124,20 @@ class Access:
     def _signed(self, text: str) -> str:
         return hmac.new(self.secret, text.encode(), "sha256").hexdigest()
 
-    def _of_proxy(self, headers: Mapping[str, str]) -> Visitor | None:
-        name = next((headers[header].strip() for header in NAME_HEADERS if headers.get(header, "").strip()), "")
+    def _of_proxy(self, request: Request) -> Visitor | None:
+        """Nobody where more is said than one proxy says: a proxy replaces the headers that it writes itself, and hands
+        on what a visitor wrote under the other convention's names, or beside its own.
+        """
+        said = {name: text for name, text in request.headers.items() if name in IDENTITY_HEADERS}
+        spoken = [each for each in CONVENTIONS if any(name.startswith(each) for name in said)]
+        if len(spoken) != 1 or request.repeated & IDENTITY_HEADERS:
+            return None
+        user, email, groups = (said.get(f"{spoken[0]}-{word}", "").strip() for word in ("user", "email", "groups"))
+        name = user or email
         if not name:
             return None
-        said = ",".join(headers.get(header, "") for header in GROUP_HEADERS)
-        groups = {group.strip() for group in said.split(",")}
-        return Visitor(name[:LONGEST_NAME], Role.READER if self.unmask_groups.isdisjoint(groups) else Role.UNMASK)
+        unmasks = not self.unmask_groups.isdisjoint(group.strip() for group in groups.split(","))
+        return Visitor(name[:LONGEST_NAME], Role.UNMASK if unmasks else Role.READER)
 
     def _local(self, request: Request) -> bool:
         """Neither somebody else's proxy in front of us, nor a page elsewhere whose name was turned into ours."""

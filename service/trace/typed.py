@@ -1,12 +1,14 @@
 """What somebody typed or pasted into the search box, as names to look for. Pure.
 
-It may be an id, an address, or a whole log line: the text itself is looked for first, then ids in it, then the rest.
+It may be an id, an address, or a whole log line: the text itself is looked for first, then ids in it, then addresses,
+then the rest.
 An address is also looked for under its pseudonym. Anything may be typed; what is none of these finds nothing.
 """
 
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from service.finding import forms
@@ -29,22 +31,33 @@ _QUEUE_ID: Final = re.compile(
 ).fullmatch
 
 
+class _Sort(IntEnum):
+    """The surest first: a line names one mail by its ids, and by its addresses all that those people ever got."""
+
+    SES_ID = 1
+    QUEUE_ID = 2
+    ADDRESS = 3
+    """Or a Message-ID."""
+    REST = 4
+
+
 def questions(typed: str, pseudonyms: Sequence[Pseudonyms]) -> list[frozenset[str]]:
     """Sets of names: the first that finds anything has the answer."""
     text = typed[:LONGEST].strip()
     if not text:
         return []
     words = [word.strip("<>:.") for word in _SPLIT.split(text)]
-    sorts: list[list[str]] = [[text] if len(text) <= _LONGEST_NAME else [], [], [], []]
+    sorts: list[list[str]] = [[text] if len(text) <= _LONGEST_NAME else [], *([] for _ in _Sort)]
     for word in dict.fromkeys(word for word in words if 0 < len(word) <= _LONGEST_NAME and word != text):
-        if len(sorts[1]) + len(sorts[2]) + len(sorts[3]) < MOST_WORDS:
+        if sum(map(len, sorts[1:])) < MOST_WORDS:
             sorts[_sort(word)].append(word)
     asked = [frozenset().union(*(forms(word, pseudonyms) for word in sort)) for sort in sorts if sort]
     return [names for names in asked if names]
 
 
-def _sort(word: str) -> int:
-    """The surest first: an SES id, then what looks like a queue id or a Message-ID, then the rest."""
+def _sort(word: str) -> _Sort:
     if _SES_ID(word.lower()):
-        return 1
-    return 2 if _QUEUE_ID(word) or "@" in word else 3
+        return _Sort.SES_ID
+    if "@" in word and "/" not in word:
+        return _Sort.ADDRESS
+    return _Sort.QUEUE_ID if _QUEUE_ID(word) else _Sort.ADDRESS if "@" in word else _Sort.REST

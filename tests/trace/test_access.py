@@ -72,6 +72,24 @@ def test_a_proxy_is_believed_by_its_address_alone():
     assert visitor(access, "10.1.2.3", x_forwarded_groups="postmasters") is None  # nobody is named
 
 
+@pytest.mark.parametrize(
+    ("headers", "repeated"),
+    [
+        # oauth2-proxy writes the one convention, and hands on what the visitor wrote under the other's names
+        ({"x_forwarded_user": "ann", "x_auth_request_user": "the-boss"}, ()),
+        ({"x_forwarded_user": "ann", "x_auth_request_groups": "postmasters"}, ()),
+        ({"x_auth_request_user": "ann", "x_forwarded_groups": "postmasters"}, ()),
+        # a proxy that adds, and does not replace
+        ({"x_forwarded_user": "the-boss"}, ("x-forwarded-user",)),
+        ({"x_forwarded_user": "ann", "x_forwarded_groups": "postmasters"}, ("x-forwarded-groups",)),
+    ],
+)
+def test_what_a_visitor_writes_beside_the_proxys_words_signs_nobody_in(headers, repeated):
+    access = Access(proxies=PROXY, unmask_groups=frozenset({"postmasters"}), open=False)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    assert access.visitor(Request("10.1.2.3", named, repeated=frozenset(repeated)), 1000) is None
+
+
 def test_groups_unmask_nothing_unless_the_settings_say_so():
     access = Access(proxies=PROXY)
     assert visitor(access, "10.1.2.3", x_forwarded_user="ann", x_forwarded_groups="") == Visitor("ann", Role.READER)

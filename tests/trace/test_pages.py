@@ -18,6 +18,7 @@ from service.trace.web.visits import COOKIE
 from tests.trace.mails import MINUTE, T0, entry_of, gap, mail, silent, to
 from tests.trace.sites import READER, UNMASKER, bearer, behind_a_proxy, client_of, site_of, with_tokens
 
+MISSING = silent(50, at=T0 + 50 * MINUTE)
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -213,12 +214,12 @@ def test_whoever_is_not_signed_in_gets_the_form_and_a_token_opens_the_door(tmp_p
         assert "Token" in answer.text
         assert "gmail" not in answer.text
     assert client.post("/sign-in", data={"token": "wrong"}).status_code == 403
-    answer = client.post("/sign-in", data={"token": READER}, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    answer = client.post("/sign-in", data={"token": READER, "to": "/gaps"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/gaps")
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(COOKIE)
     assert "HttpOnly" in cookie
-    assert "samesite=strict" in cookie.lower()
+    assert "samesite=lax" in cookie.lower(), "a link in a ticket is on another site"
     assert READER not in cookie
     assert "ann (reader)" in " ".join(page(client, "/").text.split())
     client.post("/sign-out")
@@ -237,6 +238,80 @@ def test_forms_of_other_sites_are_refused(tmp_path):
     client = client_of(site_of(tmp_path, access=with_tokens()))
     for path in ("/sign-in", "/sign-out"):
         assert client.post(path, data={"token": READER}, headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 303), ("none", 303), ("same-site", 403), ("cross-site", 403)]
+)
+def test_a_browser_that_says_where_its_form_stood_is_believed_behind_a_proxy_that_renames_us(tmp_path, site, status):
+    client = client_of(site_of(tmp_path, access=with_tokens()))
+    headers = {"Sec-Fetch-Site": site, "Origin": "https://trace.example"}
+    assert (
+        client.post("/sign-in", data={"token": READER}, headers=headers, follow_redirects=False).status_code == status
+    )
+
+
+def test_a_link_from_a_ticket_leads_on_after_signing_in(tmp_path):
+    client = client_of(site_of(tmp_path, access=with_tokens()))
+    asked = f"/mail/{mail(7).mail_id}?addresses=masked"
+    form = Page(client.get(asked).text)
+    assert ("value", asked) in form.attributes
+    assert ("value", asked) in Page(client.post("/sign-in", data={"token": "wrong", "to": asked}).text).attributes
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "",
+        "/\t/evil.example",
+        "/" + "a" * 3000,
+    ],
+)
+def test_signing_in_leads_nowhere_else(tmp_path, to):
+    client = client_of(site_of(tmp_path, access=with_tokens()))
+    answer = client.post("/sign-in", data={"token": READER, "to": to}, follow_redirects=False)
+    assert answer.headers["location"] == "/"
+
+
+def test_the_link_to_copy_is_the_one_that_the_browser_sees(client):
+    shown = client.get(f"/mail/{MISSING.mail_id}", headers={"X-Forwarded-Proto": "https"})
+    # (Such a header alone makes nobody's proxy: it says nothing of where the request came from.)
+    assert f"https://127.0.0.1:9750/mail/{MISSING.mail_id}" in Page(shown.text).text
+
+
+def test_a_mail_to_fifty_says_what_to_do_once_for_each_cause(tmp_path):
+    missing = tuple(to(f"u{n}@gmail.com", Outcome.PENDING) for n in range(30))
+    gone = tuple(
+        to(f"v{n}@x.example", Outcome.BOUNCED, T0, bounce_type="Permanent", diagnostic=f"550 no v{n}")
+        for n in range(20)
+    )
+    gaps = tuple(gap(n, recipient=each.address) for n, each in enumerate(missing))
+    document = silent(1, recipients=missing + gone, gaps=gaps)
+    shown = page(client_of(site_of(tmp_path, [document], access=with_tokens()), headers=bearer(UNMASKER)),
+                 f"/mail/{document.mail_id}?addresses=raw")  # fmt: skip
+    assert shown.text.count("What to do:") == 2
+    assert "(sent then silent) with 29 others" in shown.text
+    assert all(shown.text.count(each.address) >= 2 for each in document.recipients)
+    assert all(f"550 no v{n}" in shown.text for n in range(20)), "each reply stands beside its recipient"
+
+
+def test_a_deadline_that_passed_says_what_judgement_waits_for(tmp_path):
+    pending = mail(1, at=T0, recipients=(to("a@gmail.com", Outcome.PENDING),), trail=mail(1).trail[:1])
+    shown = page(client_of(site_of(tmp_path, [pending])), f"/mail/{pending.mail_id}")
+    text = " ".join(shown.text.split())
+    assert "it becomes a gap once SES's events have been read up to it" in text
+    assert "becomes a gap about" not in text
+
+
+def test_a_submission_that_is_superseded_is_shown_by_its_own_id(tmp_path):
+    document = mail(1, mail_id="mx1/4DQX1@1773237600", ses_message_id=None, superseded_by=mail(1).mail_id)
+    client = client_of(site_of(tmp_path, [document, mail(1)]))
+    text = " ".join(page(client, "/mail/mx1/4DQX1@1773237600").text.split())
+    assert "superseded mx1/4DQX1@1773237600" in text
 
 
 def test_tokens_cannot_be_tried_at_will(tmp_path):

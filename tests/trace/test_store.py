@@ -45,6 +45,14 @@ def test_a_mail_is_found_by_each_of_its_names(store, name):
     assert store.mails.mail(mail(1).mail_id) == mail(1)
 
 
+def test_who_only_reads_finds_what_another_process_wrote_since(where, store):
+    """`mailgap trace --serve-only`, opened before the first mail came."""
+    reader = open_store(where)
+    keep(store, mail(1))
+    assert found(reader, "ann1@gmail.com") == [mail(1)]
+    reader.close()
+
+
 def test_what_nobody_sent_is_not_found(store):
     keep(store, mail())
     assert found(store, "nobody@gmail.com") == []

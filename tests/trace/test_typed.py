@@ -28,10 +28,12 @@ def test_an_address_is_looked_for_as_itself_and_under_every_key(typed):
 
 
 def test_a_log_line_is_looked_for_by_its_ids_before_its_addresses():
-    first, ses, sure, *_ = questions(LINE, [HIDE])
+    first, ses, queue, addresses, *_ = questions(LINE, [HIDE])
     assert LINE in first
     assert ses_id(7) in ses
-    assert {"4DQXyz3Kz9zJ", "ada@example.org"} <= sure
+    assert "4DQXyz3Kz9zJ" in queue
+    assert "ada@example.org" not in queue, "a line without an SES id is of one mail, and not of all of Ada's"
+    assert {"ada@example.org", HIDE.address("ada@example.org")} <= addresses
 
 
 @pytest.mark.parametrize("typed", ["", " \t\n", "\x0b"])

@@ -35,7 +35,7 @@ function improve() {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = !navigator.clipboard;
     button.onclick = async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(new URL(button.dataset.copy, location.href).href);
       button.textContent = "Copied";
     };
   }

@@ -55,10 +55,11 @@ class SqliteDatabase:
                 f"{path}: the trail store cannot be opened: {error}; give another --trace-store"
             ) from error
         self._path.chmod(0o600)  # who may read mails is the page's business
-        self.segments: Sequence[str] = self._segments()
 
-    def _segments(self) -> list[str]:
-        return [str(name) for (name,) in self._writer.execute("SELECT name FROM segments ORDER BY first")]
+    @property
+    def segments(self) -> Sequence[str]:
+        """Asked anew each time: another process may have written since."""
+        return [str(name) for (name,) in self.rows("SELECT name FROM segments ORDER BY first")]
 
     def _connect(self, cache_kb: int) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -77,7 +78,9 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
                 raise TooBroadError from error
-            raise
+            if "no such table: names_" in str(error):  # a sweep has dropped it since, and all of its mails
+                return []
+            raise StoreError(f"{self._path}: the store cannot be read: {error}") from error
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
@@ -98,7 +101,6 @@ class SqliteDatabase:
         except BaseException as error:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-            self.segments = self._segments()
             if isinstance(error, sqlite3.OperationalError):  # a full disk, a file that somebody else holds
                 raise StoreError(f"{self._path}: the store cannot be written: {error}") from error
             raise
@@ -118,20 +120,19 @@ class SqliteDatabase:
     def next_segment(self, mails: int) -> str:
         """A new one after every `segment_mails` mails."""
         name = f"names_{mails // self._segment_mails}"
-        if name not in self.segments:
-            self._writer.execute(SEGMENT.format_map({**_WORDS, "name": name}))
-            self._writer.execute("INSERT INTO segments VALUES (?, ?, 0)", (name, mails))
-            self.segments = [*self.segments, name]
+        if not self.write("SELECT 1 FROM segments WHERE name = ?", (name,)):
+            self.write(SEGMENT.format_map({**_WORDS, "name": name}))
+            self.write("INSERT INTO segments VALUES (?, ?, 0)", (name, mails))
         return name
 
     def drop_segments(self, before: int) -> None:
         """Whole segments of which every mail is older; the last stays. The rest is compared away by look-ups."""
-        old = self._writer.execute("SELECT name FROM segments WHERE newest < ? ORDER BY first", (before,)).fetchall()
+        old = self.write(
+            "SELECT name FROM segments WHERE newest < ? AND first < (SELECT max(first) FROM segments)", (before,)
+        )
         for (name,) in old:
-            if name != self.segments[-1]:
-                self._writer.execute(f"DROP TABLE {name}")
-                self._writer.execute("DELETE FROM segments WHERE name = ?", (name,))
-                self.segments = [other for other in self.segments if other != name]
+            self.write(f"DROP TABLE {name}")
+            self.write("DELETE FROM segments WHERE name = ?", (name,))
 
     def bytes_used(self) -> int:
         """The file and its log."""

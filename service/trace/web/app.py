@@ -66,10 +66,10 @@ class Guard:
         answer = _Answer(scope, send)
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > LONGEST_ADDRESS:
             refused = ProblemError(400, "too-long", "The address is too long", "Ask for less at once.")
-            await _problem_response(scope["path"], refused)(scope, receive, answer.send)
+            await _problem_response(scope, refused)(scope, receive, answer.send)
         elif _length(scope) > LARGEST_BODY:
             refused = ProblemError(413, "too-large", "The request is too large", "Nothing here takes that much.")
-            await _problem_response(scope["path"], refused)(scope, receive, answer.send)
+            await _problem_response(scope, refused)(scope, receive, answer.send)
         else:
             await self._app(scope, receive, answer.send)
 
@@ -117,26 +117,29 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _problem_response(path: str, error: ProblemError) -> Response:
+def _problem_response(scope: Scope, error: ProblemError) -> Response:
     """As a document for programs, as a page for people."""
-    if path.startswith(api.BASE):
+    if scope["path"].startswith(api.BASE):
         body = msgspec.json.encode(error.problem)
         return Response(body, error.problem.status, error.headers, media_type=TYPE)
-    return pages.problem_page(error)
+    if scope["method"] != "GET":
+        return pages.problem_page(error)
+    asked = scope.get("raw_path", b"/") + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    return pages.problem_page(error, asked.decode("ascii", "replace"))
 
 
 async def _problem(request: Request, error: Exception) -> Response:
     match error:
         case ProblemError():
-            return _problem_response(request.url.path, error)
+            return _problem_response(request.scope, error)
         case StoreError():
             log.error("the store cannot be asked: %s", error)
             away = ProblemError(503, "store-away", "The store is away", "It will be asked again with the next request.")
-            return _problem_response(request.url.path, away)
+            return _problem_response(request.scope, away)
         case TooBroadError():
-            return _problem_response(request.url.path, too_broad())
+            return _problem_response(request.scope, too_broad())
         case HTTPException():
-            return _problem_response(request.url.path, _of_framework(error))
+            return _problem_response(request.scope, _of_framework(error))
     raise error
 
 
@@ -151,7 +154,7 @@ async def _bug(request: Request, error: Exception) -> Response:
     """Ours. It is logged by its kind and the page asked for, never by what was asked."""
     log.error("internal error at %s", request.url.path.split("/")[1][:40], exc_info=error)
     failed = ProblemError(500, "internal-error", "Something broke here", "It is not your fault; it stands in the log.")
-    return _problem_response(request.url.path, failed)
+    return _problem_response(request.scope, failed)
 
 
 async def _openapi(request: Request) -> Response:

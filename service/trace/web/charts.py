@@ -27,14 +27,17 @@ class Bar(NamedTuple):
 
 
 def bars(title: str, columns: Sequence[Bar]) -> Markup:
-    """A stack for every span, all to the scale of the highest."""
+    """A stack for every span, all to the scale of the highest; below it, from when to when, and how much that is."""
     highest = max((sum(number for _, number in column.parts) for column in columns), default=0)
     width = WIDTH / max(len(columns), 1)
     drawn = "".join(_stack(column, place * width, width, highest) for place, column in enumerate(columns))
     axis = f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HEIGHT}" y2="{HEIGHT}"/>'
+    ends = [escape(column.label) for column in (columns[0], columns[-1])] if columns else ["", ""]
     return Markup(  # noqa: S704 what is not ours is escaped
-        f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT + 1}" preserveAspectRatio="none"'
+        f'<figure><svg class="chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT + 1}" preserveAspectRatio="none"'
         f' aria-label="{escape(title)}">{drawn}{axis}</svg>'
+        f"<figcaption><span>{ends[0]}</span> <span>highest {highest:,}</span> <span>{ends[1]}</span></figcaption>"
+        "</figure>"
     )
 
 

@@ -12,7 +12,7 @@ from service.trace.web.parameters import GroupsAsked, HistoryAsked
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from service.story import Step, Story
+    from service.story import Judgement, Step, Story
     from service.trace.sources import Health
     from service.trace.summary import Funnel, Statistics
     from service.trace.web.answers import GapGroups
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from service.trace.web.site import Site
 
 _SECOND: Final = 1000
+_FEW: Final = 2
+"""So many verdicts of one cause are read in full: a mail may have fifty recipients."""
 
 LANES: Final = ("application", "SES", "provider", "mailbox")
 """The way of a mail."""
@@ -69,6 +71,13 @@ class Placed(NamedTuple):
     since: str
 
 
+class Lot(NamedTuple):
+    """What is to be said of recipients that fared alike: of the first of them in full, the others by name."""
+
+    judgement: Judgement
+    others: tuple[str, ...]
+
+
 class Stage(NamedTuple):
     """One stage of the funnel, and which share of the first one came so far."""
 
@@ -95,10 +104,10 @@ def view(site: Site, asked: StatisticsAsked) -> Overview:
     statistics = site.statistics(asked)
     history = site.history(HistoryAsked(since=asked.since, until=asked.until, stream=asked.stream))
     per_hour = [
-        Bar(clock(hour.start), (("delivered", hour.delivered), ("failed", hour.failed), ("open", hour.open)))
+        Bar(_hour(hour.start), (("delivered", hour.delivered), ("failed", hour.failed), ("open", hour.open)))
         for hour in statistics.hours
     ]
-    opened = [Bar(clock(each.start), (("opened", each.opened),)) for each in history.spans]
+    opened = [Bar(_hour(each.start), (("opened", each.opened),)) for each in history.spans]
     most = max((each.opened for each in history.spans), default=0)
     ended = sum(each.ended for each in history.spans)
     return Overview(
@@ -118,6 +127,10 @@ def view(site: Site, asked: StatisticsAsked) -> Overview:
     )
 
 
+def _hour(start: str) -> str:
+    return f"{clock(start)[:16]} UTC"
+
+
 def stages(funnel: Funnel) -> list[Stage]:
     """The funnel from the top."""
     first = funnel.handed_over
@@ -135,6 +148,23 @@ def stages(funnel: Funnel) -> list[Stage]:
             Stage(name, recipients, recipients / first if first else 0, f"{missing:,} {lost}" if missing else "")
         )
         before = recipients
+    return found
+
+
+def lots(story: Story) -> list[Lot]:
+    """The story's verdicts; where more than a few have one cause, what is to be done is said once.
+
+    Their replies stand beside each recipient all the same.
+    """
+    by_cause: dict[str, list[Judgement]] = {}
+    for judgement in story.verdicts:
+        by_cause.setdefault(judgement.cause, []).append(judgement)
+    found: list[Lot] = []
+    for alike in by_cause.values():
+        if len(alike) <= _FEW:
+            found += [Lot(judgement, ()) for judgement in alike]
+        else:
+            found.append(Lot(alike[0], tuple(name for judgement in alike[1:] for name in judgement.recipients)))
     return found
 
 

@@ -85,9 +85,14 @@ def ago(at: str, now: int) -> str:
     return f"in {said}" if instant_of(at) > now else f"{said} ago"
 
 
+def is_past(at: str, now: int) -> bool:
+    """Whether the instant has come."""
+    return instant_of(at) <= now
+
+
 def words(name: str) -> str:
     """`sent_then_silent` as people write it."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("ses ", "SES ")
 
 
 def prose(text: str) -> Markup:
@@ -103,7 +108,8 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals |= {"release": release(), "mail_link": mail_link, "runbook_link": runbook_link, "ago": ago}
+_ENVIRONMENT.globals |= {"release": release(), "mail_link": mail_link, "runbook_link": runbook_link}
+_ENVIRONMENT.globals |= {"ago": ago, "is_past": is_past}
 _ENVIRONMENT.filters |= {"clock": clock, "words": words, "prose": prose}
 
 
@@ -123,10 +129,10 @@ def _page(template: str, request: Request, visitor: Visitor | None, **values: An
     return HTMLResponse(html.encode(errors="replace"))
 
 
-def problem_page(error: ProblemError) -> Response:
-    """What is wrong, and the way out; where nobody is signed in, how to."""
+def problem_page(error: ProblemError, asked: str = "/") -> Response:
+    """What is wrong, and the way out; where nobody is signed in, how to, and then on to what was `asked` for."""
     if error.problem.status == 401:  # noqa: PLR2004 unauthorized
-        return _sign_in_page("", 401)
+        return _sign_in_page("", 401, asked)
     html = _ENVIRONMENT.get_template("problem.html").render(
         visitor=None, signed_in_here=False, here="", problem=error.problem
     )
@@ -174,9 +180,10 @@ async def mail(request: Request) -> Response:
     answer = await run_in_threadpool(site.mail, visitor, request.path_params["mail_id"], asked.addresses)
     health = await run_in_threadpool(site.health)
     raw_hidden = asked.addresses == "masked" and await run_in_threadpool(site.hides, answer.mail.mail_id)
+    link = _origin(request) + mail_link(answer.mail.mail_id)
     return _page("mail.html", request, visitor, answer=answer, lanes=overview.lanes(answer.story),
-                 health=health, raw_hidden=raw_hidden, raw_shown=asked.addresses == "raw",
-                 link=str(request.base_url).rstrip("/") + mail_link(answer.mail.mail_id))  # fmt: skip
+                 lots=overview.lots(answer.story), health=health, raw_hidden=raw_hidden,
+                 raw_shown=asked.addresses == "raw", link=link)  # fmt: skip
 
 
 async def gaps(request: Request) -> Response:
@@ -231,12 +238,13 @@ async def sign_in(request: Request) -> Response:
     fields = dict(parse_qsl((await request.body()).decode(errors="replace")))
     token = fields.get("token", "").strip()
     visitor = site.access.of_token(token)
+    to = fields.get("to", "/") if _OURS(fields.get("to", "/")) else "/"
     if visitor is None:
-        return _sign_in_page("That is none of our tokens.", 403)
-    answer = RedirectResponse("/", 303)
-    secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        return _sign_in_page("That is none of our tokens.", 403, to)
+    answer = RedirectResponse(to, 303)
+    # Lax: a link in a ticket, which is another site, is opened by whoever is signed in. Nothing is changed by a GET.
     answer.set_cookie(COOKIE, site.access.session(token, time.time()), max_age=SESSION, httponly=True,
-                      samesite="strict", secure=secure)  # fmt: skip
+                      samesite="lax", secure=_origin(request).startswith("https:"))  # fmt: skip
     return answer
 
 
@@ -244,18 +252,32 @@ async def sign_out(request: Request) -> Response:
     """The browser forgets its session."""
     _same_origin(request)
     answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return answer
 
 
 def _same_origin(request: Request) -> None:
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    """As the browser says itself; an older one, or one without HTTPS, names the origin only."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign if site is None else site not in {"same-origin", "none"}:
         raise forbidden("This form was sent from another site.")
 
 
-def _sign_in_page(wrong: str, status: int) -> Response:
-    html = _ENVIRONMENT.get_template("sign_in.html").render(visitor=None, signed_in_here=False, here="", wrong=wrong)
+def _origin(request: Request) -> str:
+    """Scheme and host as the browser has them: a proxy in front of us may speak HTTPS for us."""
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
+    return f"{scheme}://{request.url.netloc}"
+
+
+_OURS: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2048}").fullmatch
+"""A page of this site: nothing that a browser takes for another host's."""
+
+
+def _sign_in_page(wrong: str, status: int, to: str = "/") -> Response:
+    html = _ENVIRONMENT.get_template("sign_in.html").render(
+        visitor=None, signed_in_here=False, here="", wrong=wrong, to=to if _OURS(to) else "/"
+    )
     return HTMLResponse(html, status, {"WWW-Authenticate": 'Bearer realm="mailgap"'} if status == 401 else {})  # noqa: PLR2004
 
 

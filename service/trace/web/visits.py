@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from service.trace.access import Request, Visitor
@@ -20,7 +21,9 @@ def visitor_of(connection: HTTPConnection) -> Visitor | None:
     """Who asks; None: nobody who may."""
     site: Site = connection.app.state.site
     client = connection.client.host if connection.client else ""
-    asked = Request(client, dict(connection.headers), connection.cookies.get(COOKIE, ""))
+    names = Counter(connection.headers.keys())
+    repeated = frozenset(name for name, times in names.items() if times > 1)
+    asked = Request(client, dict(connection.headers), connection.cookies.get(COOKIE, ""), repeated)
     return site.access.visitor(asked, time.time())
 
 
