@@ -2,7 +2,9 @@
 # The image of `mailgap`. tests/image plays these instructions, one by one, where no container engine is.
 #
 #   docker build -t mailgap .
+#   docker buildx imagetools inspect python:3.11.14-slim-bookworm           prints the digest of the base, for:
 #   docker build -t mailgap --build-arg PYTHON=python@sha256:<digest> .     pinned to the byte
+# (No image registry can be reached where this file is written, so it names the base by its version only.)
 #   docker build -t mailgap --build-arg HTTPS_PROXY=http://proxy:3128 --build-arg PIP_INDEX_URL=https://... .
 #   docker build -t mailgap --secret id=pip.conf,src=$HOME/.config/pip/pip.conf .     an index with credentials
 #   docker run --read-only --cap-drop ALL -e MAILGAP_BOOTSTRAP_SERVERS=kafka:9092 mailgap worker ...

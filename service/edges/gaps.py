@@ -40,7 +40,7 @@ async def read(settings: Settings) -> dict[str, GapRecord]:
     found: dict[str, GapRecord] = {}
     async with reader(settings, settings.topics.gaps) as consumer:
         async for record in records(consumer):
-            _take(found, record)
+            take(found, record)
     return found
 
 
@@ -63,7 +63,7 @@ async def close(
         while len(ended) < len(wanted) and (left := until - time.monotonic()) > 0:
             for batch in (await consumer.getmany(timeout_ms=int(min(left, 1) * 1000))).values():
                 for record in batch:
-                    _take(ended, record)
+                    take(ended, record)
             ended = {i: gap for i, gap in ended.items() if i in wanted and gap.state is not GapState.OPENED}
     return ended
 
@@ -82,7 +82,8 @@ async def _ask(settings: Settings, gaps: Iterable[GapRecord], at: int, by: str, 
         await producer.stop()
 
 
-def _take(found: dict[str, GapRecord], record: Any) -> None:
+def take(found: dict[str, GapRecord], record: Any) -> None:
+    """Keeps what a record of the gaps topic says of its gap: the record, or with a tombstone nothing."""
     key = record.key.decode(errors="replace")
     if record.value is None:
         found.pop(key, None)

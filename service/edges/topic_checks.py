@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from service.policy import Policy
 
 COMPARED: Final = ("cleanup.policy", "retention.ms", "max.message.bytes")
+SHORTEST_MEMORY: Final = 7 * 24 * HOUR
+"""Of what may forget: no gap is open for longer, and who starts anew must see those that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Wanted:
     config: dict[str, str] = field(default_factory=dict)
     fixed: bool = True
     """Its number of partitions is part of the state (rule 25)."""
+    may_forget: bool = False
+    """Whoever runs it may set a retention beside the compaction, so that nothing of a mail is kept for good."""
 
 
 class Found(NamedTuple):
@@ -61,8 +65,16 @@ def config(topic: Wanted, found: Mapping[str, str]) -> Iterator[str]:
     """How a topic of ours is configured otherwise than it must be."""
     for key in COMPARED:
         want, has = topic.config.get(key), found.get(key, "")
-        if want is not None and not _good(key, has, want):
+        if topic.may_forget and key == "cleanup.policy" and {*has.split(",")} == {"compact", "delete"}:
+            yield from _memory(topic, found.get("retention.ms", ""))
+        elif want is not None and not _good(key, has, want):
             yield f"{topic.name}: {key} is {has!r} and must be {want!r}: {_alter(topic.name, key, want)}"
+
+
+def _memory(topic: Wanted, kept: str) -> Iterator[str]:
+    if kept.isdecimal() and int(kept) < SHORTEST_MEMORY:
+        longer = _alter(topic.name, "retention.ms", str(SHORTEST_MEMORY))
+        yield f"{topic.name}: retention.ms is {kept}, and a gap may be open for {SHORTEST_MEMORY}: {longer}"
 
 
 def input_problems(name: str, found: Mapping[str, str], policy: Policy) -> Iterator[str]:

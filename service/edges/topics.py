@@ -48,8 +48,8 @@ def wanted(settings: Settings) -> list[Wanted]:
     return [
         Wanted(topics.facts, "facts", count, week),
         Wanted(topics.changelog, "state", count, {**compact, **_COMPACT_SOON}),
-        Wanted(topics.correlated, "verdicts", count, compact, fixed=False),
-        Wanted(topics.gaps, "gaps", count, compact, fixed=False),
+        Wanted(topics.correlated, "verdicts", count, compact, fixed=False, may_forget=True),
+        Wanted(topics.gaps, "gaps", count, compact, fixed=False, may_forget=True),
         Wanted(topics.notified, "what was said to whom", 1, {"cleanup.policy": "compact"}, fixed=False),
         Wanted(topics.dead_letters, "dead letters", count, {**week, **_HUGE}, fixed=False),
     ]

@@ -1,7 +1,7 @@
 """`python -m tests.bench.restore [--rows N]`: how long a worker takes to have its state back after a crash.
 
-Rows as mails make them stand in the changelog of a real Kafka. What is measured is what a worker does then: it reads
-them back (`topologies.engine.restore`), and knows deadlines and open gaps again (`service.correlate`).
+Rows as mails make them (three a mail) stand in the changelog of a real Kafka. What is measured is what a worker does
+then: it reads them back (`topologies.engine.restore`), and knows deadlines and open gaps again (`service.correlate`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from service.demo.broker import LocalKafka
 from service.documents import Documents
 from service.facts import Source
 from tests.bench.mails import records
-from tests.bench.soak import POLICY, Shard, batches
+from tests.bench.soak import POLICY, Shard, batches, resident
 from tests.stories.world import Store
 from topologies.engine.partitions import partition_of
 from topologies.engine.restore import restore
@@ -53,6 +53,7 @@ async def _measure(bootstrap_servers: str, count: int) -> str:
     ends = await _ends(settings)
     shards = {p: Store() for p in range(PARTITIONS)}
     began = time.perf_counter()
+    before = resident()
     read = await restore(TOPIC, shards, ends, settings, lambda: True)
     between = time.perf_counter()
     opened = 0
@@ -60,9 +61,11 @@ async def _measure(bootstrap_servers: str, count: int) -> str:
         correlator = Correlator(store, POLICY, Documents(), tuple(Source), PARTITIONS, number)
         opened += correlator.open_names
     ended = time.perf_counter()
+    grown = resident() - before
     return (
         f"{read:,} rows ({size / (1 << 20):,.0f} MiB) in {PARTITIONS} shards: read in {between - began:.1f} s,"
-        f" {opened:,} names with deadlines known again in {ended - between:.1f} s; {ended - began:.1f} s in all"
+        f" {opened:,} names with deadlines known again in {ended - between:.1f} s; {ended - began:.1f} s in all;"
+        f" {grown / max(read, 1):,.0f} bytes of memory a row"
     )
 
 

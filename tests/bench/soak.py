@@ -106,7 +106,7 @@ class Shard:
         """What there is by now."""
         state = sum(len(key) + len(value) for key, value in self.store.items()) / MIB
         opened, dropped = self.counts["gaps_opened"], self.counts["rows_dropped"]
-        return f"{len(self.store):>9,}  {state:>9.1f}  {_resident() / MIB:>11.0f}  {opened:>11,}  {dropped:>12,}"
+        return f"{len(self.store):>9,}  {state:>9.1f}  {resident() / MIB:>11.0f}  {opened:>11,}  {dropped:>12,}"
 
 
 def batches(stream: Iterable[Record]) -> Iterator[list[Record]]:
@@ -121,7 +121,8 @@ def batches(stream: Iterable[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of memory that this process has."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 

@@ -3,7 +3,8 @@
 A real Kafka runs on one core and each contender, in turn, on another: `floor` (bare aiokafka, a dict), `naive` (Faust
 as it comes) and `mailgap` (both roles in one process, every fact, both gaps, verdicts, exactly once). All read the same
 topics: lines and events of interleaved mails. `BENCH_PEERS=folder` runs what lies there as `NAME.py BOOTSTRAP RECORDS
-WANT`, and shows what it prints. Seconds and CPU count from the first record read; ratios are of one run.
+WANT`, and shows what it prints. Seconds and CPU count from the first record read; ratios are of one run. Of mailgap it
+also says what its topics take of a disk.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -77,6 +79,7 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
                 load = asyncio.run(_fill(kafka.bootstrap_servers, mails // share))
                 found[name] = contender(kafka.bootstrap_servers, load, core, Path(folder))
                 if name == "mailgap":
+                    _disk(Path(folder, name, "data"), mails)
                     _peers(kafka.bootstrap_servers, load, core)
     _show(found)
     return found
@@ -165,6 +168,15 @@ def _cpu(pid: int) -> float:
     """User and system seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _disk(data: Path, mails: int) -> None:
+    """What each topic takes of a replica's disk, before anything was compacted."""
+    sizes: Counter[str] = Counter()
+    for log in data.glob("*/*.log"):
+        sizes[log.parent.name.rpartition("-")[0]] += log.stat().st_size
+    taken = (f"{topic} {sizes[topic] / mails:,.0f}" for topic in sorted(sizes) if not topic.startswith("__"))
+    print(f"bytes a mail: {', '.join(taken)}", flush=True)
 
 
 def _peers(bootstrap: str, load: Load, core: int) -> None:

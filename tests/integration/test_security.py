@@ -70,6 +70,7 @@ async def test_a_worker_lives_with_tls_scram_and_the_least_acls(secured: Secured
 
     made = mailgap("topics", "create", *outside.where(), "--partitions", 4, *ours)
     assert made.returncode == 0, made.stderr
+    _dead_letters_are_ours_alone(outside, ours, strange)
     worker = outside.start(*ours)
     try:
         await ready(worker)
@@ -109,6 +110,14 @@ def _is_told_what_is_wrong(secured: Secured, outside: World, folder: Path, passw
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"uthoriz" in done.stderr, done.stderr
+
+
+def _dead_letters_are_ours_alone(outside: World, ours: list[str], strange: list[str]) -> None:
+    """They are raw log lines. There are none yet: who may read them is told so, and nobody else."""
+    assert mailgap("dead-letters", "list", *outside.where(), *ours).returncode == 0
+    done = mailgap("dead-letters", "list", *outside.where(), *strange)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Traceback" not in done.stderr
 
 
 def _groups_are_named(secured: Secured, outside: World, strange: list[str]) -> None:

@@ -74,6 +74,23 @@ def test_a_compacted_input_is_refused(cleanup):
     assert "--add-config cleanup.policy=delete" in said
 
 
+@pytest.mark.parametrize("policy", ["compact,delete", "delete,compact"])
+@pytest.mark.parametrize(("retention", "well"), [(f"{90 * 24 * HOUR}", True), ("-1", True), ("3600000", False)])
+def test_verdicts_and_gaps_may_be_forgotten_after_a_time_and_nothing_else_may(policy, retention, well):
+    forgetting = {"cleanup.policy": policy, "retention.ms": retention}
+    for name in ("correlated", "gaps"):
+        said = list(checks.config(OURS[name], OURS[name].config | forgetting))
+        assert said == [] if well else "a gap may be open for" in said[0]
+    for name in ("correlate-trails-changelog", "notified", "facts", "dead-letters"):
+        assert any("cleanup.policy" in each for each in checks.config(OURS[name], OURS[name].config | forgetting))
+
+
+def test_raw_lines_and_facts_are_gone_after_a_week():
+    week = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * HOUR)}
+    for name in ("dead-letters", "facts"):
+        assert week.items() <= OURS[name].config.items()
+
+
 def test_an_input_that_forgets_sooner_than_we_wait_is_refused():
     (said,) = checks.input_problems("in", {**GOOD, "retention.ms": str(2 * HOUR)}, Policy())
     assert "retention.ms is 7200000 (2 h), and a mail is waited for up to 14 h" in said
