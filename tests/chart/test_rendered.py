@@ -23,6 +23,10 @@ pytestmark = pytest.mark.helm
 NOT_IN_THE_CHART = {
     "sns_certificates": "a folder that an image of one's own would hold",
     "sns_roots": "the same",
+    **dict.fromkeys(
+        ("feed_files", "feed_host", "feed_journal", "feed_start", "feed_state"),
+        "`mailgap feed` runs on the hosts whose logs it brings; in a cluster a shipper does",
+    ),
 }
 FROM_THE_ENVIRONMENT = {"sinks_file", "trace_store", "trace_tokens_file"}
 
