@@ -45,12 +45,14 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """What is said to a sink of one alert."""
 
     schema: Literal["mailgap.notification/1"] = SCHEMA
-    alert_id: Annotated[str, Meta(description="A hash of prefix, kind, cause and stream.")]
+    alert_id: Annotated[str, Meta(description="A hash of prefix, kind, cause and stream, or of none.")]
     state: AlertState
     prefix: str
     kind: Annotated[str, Meta(description="The kind of gap, or the condition.")]
     cause: str | None
-    stream: Annotated[str | None, Meta(description="Null where a condition is meant.")]
+    stream: Annotated[
+        str | None, Meta(description="Null where a condition is meant, or many streams that share a kind and a cause.")
+    ]
     source: Annotated[str | None, Meta(description="Of a condition: smtp or ses. Null where gaps are meant.")]
     severity: Severity
     number: Annotated[int, Meta(ge=0, description="How many are open.")]

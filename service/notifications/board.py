@@ -18,7 +18,7 @@ from service.contract.enums import ConditionState, GapState
 from service.contract.gap import GapRecord
 from service.contract.notification import AlertState, Example, Notification
 from service.contract.wire import instant_of, timestamp
-from service.notifications.subject import CONDITION, GAP, Subject, summary
+from service.notifications.subject import CONDITION, GAP, STREAMS, Subject, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,9 @@ class Words(NamedTuple):
     runbook_url: str
 
 
+_NO_WORDS: Final = Words("", "", "")
+
+
 class Board:
     """All that is open. `trace_url` is the trace page's address with `{mail_id}` in it, or nothing."""
 
@@ -88,15 +91,15 @@ class Board:
         """What is open, and how many of each."""
         return ((subject, len(found)) for subject, found in self._open.items())
 
-    def number(self, subject: Subject) -> int:
-        """How many are open."""
-        return len(self._open.get(subject, ()))
+    def notification(self, subject: Subject, since: Instant, *, firing: bool = True) -> Notification:
+        """What there is to say now; `since` is for what is resolved, of which nothing is known any more.
 
-    def notification(self, subject: Subject, since: Instant) -> Notification:
-        """What there is to say now; `since` is for what is resolved, of which nothing is known any more."""
-        found = self._open.get(subject, {})
-        words = self._words.get(subject, Words("", "", ""))
-        oldest = nsmallest(EXAMPLES, found.values(), key=lambda each: (each.since, each.mail_id or each.about or ""))
+        Not `firing`: a sink that wants to hear no more of it is told that it is over.
+        """
+        parts = self._parts(subject) if firing else {}
+        found = [each for part in parts.values() for each in part.values()]
+        words = self._words_of(subject)
+        oldest = nsmallest(EXAMPLES, found, key=lambda each: (each.since, each.mail_id or each.about or ""))
         return Notification(
             alert_id=subject.alert_id(self._prefix),
             state=AlertState.FIRING if found else AlertState.RESOLVED,
@@ -108,12 +111,23 @@ class Board:
             severity=subject.severity,
             number=len(found),
             since=timestamp(oldest[0].since if oldest else since),
-            summary=summary(subject, len(found)),
-            explanation=words.explanation if found else "",
+            summary=summary(subject, len(found), len(parts)),
+            explanation=words.explanation + _largest(subject, parts) if found else "",
             next_step=words.next_step if found else "",
             runbook_url=words.runbook_url,
             examples=tuple(self._example(each) for each in oldest),
         )
+
+    def _parts(self, subject: Subject) -> dict[Subject, dict[str, Open]]:
+        """What is open of it, by stream."""
+        if subject.what == STREAMS:
+            return {each: found for each, found in self._open.items() if each.what == GAP and each.together == subject}
+        return {subject: self._open[subject]} if subject in self._open else {}
+
+    def _words_of(self, subject: Subject) -> Words:
+        if subject.what != STREAMS:
+            return self._words.get(subject, _NO_WORDS)
+        return next((said for each, said in self._words.items() if each.together == subject), _NO_WORDS)
 
     def _example(self, each: Open) -> Example:
         link = self._trace_url.replace(MAIL_ID, quote(each.mail_id, safe="")) if each.mail_id else ""
@@ -154,3 +168,13 @@ class Board:
             del found[identity]
             if not found:
                 del self._open[subject]
+
+
+def _largest(subject: Subject, parts: dict[Subject, dict[str, Open]]) -> str:
+    """Which streams, of many, and how many of each."""
+    if subject.what != STREAMS:
+        return ""
+    largest = nsmallest(EXAMPLES, parts.items(), key=lambda part: (-len(part[1]), part[0].where))
+    named = ", ".join(f"{part.where} ({len(found):,})" for part, found in largest)
+    more = f" and {len(parts) - len(largest):,} more" if len(parts) > len(largest) else ""
+    return f" Streams: {named}{more}."

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from service.facts import Instant
-from service.notifications.subject import Subject
+from service.notifications.subject import ACCOUNT, GAP, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from service.notifications.board import Board
 
+MANY: Final = 8
+"""So many streams of one kind and cause are one alert: nobody reads two hundred."""
+MANY_OF_THE_ACCOUNT: Final = 2
+"""The same, where the cause is the account's and not the stream's."""
 REFUSALS: Final = 3
 """How often one and the same thing is sent to a sink that refuses it (HTTP 4xx)."""
 
@@ -53,6 +57,8 @@ class Task(NamedTuple):
     subject: Subject
     number: int
     since: Instant
+    covers: tuple[str, ...] = ()
+    """Alerts of single streams that are told by this one, and not beside it."""
 
     @property
     def firing(self) -> bool:
@@ -93,8 +99,7 @@ class Ledger:
         later: list[Instant] = []
         changed, self._changed = self._changed, {}
         for task in self._all(board):
-            if task.alert_id in changed:  # what is over before it was told is forgotten
-                self._changed[task.alert_id] = changed[task.alert_id]
+            self._remember(task, changed, now)
             at = self._when(task, now)
             if at is None or self._is_set_aside(task):
                 continue
@@ -146,15 +151,51 @@ class Ledger:
     def _all(self, board: Board) -> Iterable[Task]:
         """The state of every alert that is open or in the ledger."""
         found = set()
-        for subject, number in board.subjects():
+        for subject, number, covers in self._told_as(board):
             alert_id = subject.alert_id(self._prefix)
             known = alert_id in self.entries
-            if self._scope.holds(subject) and (known or number >= self._scope.at_least):
+            if known or number >= self._scope.at_least:
                 found.add(alert_id)
-                yield Task(alert_id, subject, number, self.entries[alert_id].since if known else 0)
+                yield Task(alert_id, subject, number, self.entries[alert_id].since if known else 0, covers)
         for alert_id, entry in self.entries.items():
             if alert_id not in found:
                 yield Task(alert_id, entry.subject, 0, entry.since)
+
+    def _told_as(self, board: Board) -> Iterator[tuple[Subject, int, tuple[str, ...]]]:
+        """What is open, how many, and which alerts of single streams are told by it.
+
+        Many streams that share a kind and a cause are told as one, and stay so until none of them has any: what was
+        told of a single stream before goes on to its own end, and nothing is told twice. A sink that names its streams
+        hears of each.
+        """
+        alike: dict[Subject, list[tuple[Subject, int]]] = {}
+        for subject, number in filter(lambda found: self._scope.holds(found[0]), board.subjects()):
+            if subject.what == GAP and not self._scope.streams:
+                alike.setdefault(subject.together, []).append((subject, number))
+            else:
+                yield subject, number, ()
+        for together, parts in alike.items():
+            many = MANY_OF_THE_ACCOUNT if together.cause in ACCOUNT else MANY
+            if len(parts) < many and together.alert_id(self._prefix) not in self.entries:
+                yield from ((subject, number, ()) for subject, number in parts)
+                continue
+            ids = {subject: subject.alert_id(self._prefix) for subject, _ in parts}
+            covers = tuple(alert_id for alert_id in ids.values() if alert_id not in self.entries)
+            yield together, sum(number for _, number in parts), covers
+            yield from ((subject, number, ()) for subject, number in parts if ids[subject] in self.entries)
+
+    def _remember(self, task: Task, changed: Mapping[str, Instant], now: Instant) -> None:
+        """Since when it is as it is; what is over before it was told is forgotten.
+
+        Many streams wait as long as the first of them, and each goes on waiting where they turn out to be few.
+        """
+        for alert_id in (task.alert_id, *task.covers):
+            if alert_id in changed:
+                self._changed[alert_id] = changed[alert_id]
+        for alert_id in task.covers:
+            self._changed.setdefault(alert_id, now)
+        if task.covers:
+            self._changed.setdefault(task.alert_id, min(self._changed[alert_id] for alert_id in task.covers))
 
     def _is_news(self, task: Task) -> bool:
         entry = self.entries.get(task.alert_id)

@@ -73,7 +73,7 @@ def pagerduty(notification: Notification, routing_key: str) -> Json:
         "source": clean(notification.prefix, _LABEL),
         "severity": _PAGERDUTY_SEVERITY[notification.severity],
         "timestamp": notification.since,
-        "component": clean(notification.stream or notification.source or "", _LABEL),
+        "component": clean(notification.stream or notification.source or "all streams", _LABEL),
         "group": clean(notification.kind, _LABEL),
         "class": clean(notification.cause or notification.kind, _LABEL),
         "custom_details": {

@@ -1,4 +1,7 @@
-"""What an alert is about, and how urgent it is: one alert for all gaps of one stream, kind and cause."""
+"""What an alert is about, and how urgent it is: one alert for all gaps of one stream, kind and cause.
+
+Where many streams share a kind and a cause, they are one alert: what fails everywhere at once has one reason.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from service.facts import Cause
 
 GAP: Final = "gap"
 CONDITION: Final = "condition"
+STREAMS: Final = "streams"
+"""The gaps of one kind and cause, of all streams together."""
 
 ACCOUNT: Final = frozenset({Cause.QUOTA_EXCEEDED, Cause.ACCOUNT_PAUSED, Cause.AUTH_FAILED, Cause.ACCESS_DENIED})
 """Causes that are the account's: every mail that follows fails too. (As in the alert MailgapAccountRefused.)"""
@@ -22,7 +27,10 @@ _AT_ONCE: Final[frozenset[str]] = frozenset({Condition.ACCOUNT_REFUSED})
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
-    """`where` is the stream of gaps and the source of conditions; `cause` is empty where a condition has none."""
+    """`where` is the stream of gaps, and the source of conditions; empty of all streams together.
+
+    `cause` is empty where a condition has none.
+    """
 
     what: str
     kind: str
@@ -35,6 +43,11 @@ class Subject(msgspec.Struct, frozen=True, order=True):
         return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
     @property
+    def together(self) -> Subject:
+        """The same of all streams."""
+        return Subject(STREAMS, self.kind, self.cause, "")
+
+    @property
     def severity(self) -> Severity:
         """A page for what concerns every mail that follows."""
         return Severity.PAGE if self.kind in _PAGES or self.cause in ACCOUNT else Severity.TICKET
@@ -45,19 +58,20 @@ class Subject(msgspec.Struct, frozen=True, order=True):
         return self.kind in _AT_ONCE
 
 
-def summary(subject: Subject, number: int) -> str:
+def summary(subject: Subject, number: int, streams: int = 1) -> str:
     """One line for people; no name in it is escaped yet."""
     why = f" ({subject.cause})" if subject.cause else ""
+    of = _some(streams, "stream", "streams") if subject.what == STREAMS else f"stream {subject.where}"
     if not number:
         return f"Resolved: {_subject_words(subject)}{why}"
     match subject.kind:
         case GapKind.SENT_NO_SES_ID:
-            return f"{_some(number, 'mail', 'mails')} of stream {subject.where} got no id from SES{why}"
+            return f"{_some(number, 'mail', 'mails')} of {of} got no id from SES{why}"
         case GapKind.ACCEPTED_NOT_DELIVERED:
             some = _some(number, "recipient", "recipients")
-            return f"{some} of stream {subject.where} without a final event from SES{why}"
+            return f"{some} of {of} without a final event from SES{why}"
         case GapKind.UNLOGGED_SEND:
-            return f"{_some(number, 'mail', 'mails')} of stream {subject.where} that no log mentions{why}"
+            return f"{_some(number, 'mail', 'mails')} of {of} that no log mentions{why}"
         case Condition.SOURCE_STALLED:
             return f"Source {subject.where} has fallen silent ({_some(number, 'feed', 'feeds')})"
         case Condition.FEED_MISSING:
@@ -69,8 +83,8 @@ def summary(subject: Subject, number: int) -> str:
 
 
 def _subject_words(subject: Subject) -> str:
-    where = "stream" if subject.what == GAP else "source"
-    return f"no {subject.kind} of {where} {subject.where} is open any more"
+    where = {GAP: f"stream {subject.where}", STREAMS: "any stream"}.get(subject.what, f"source {subject.where}")
+    return f"no {subject.kind} of {where} is open any more"
 
 
 def _some(number: int, one: str, many: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from service.contract.enums import Condition, GapKind
 from service.contract.notification import AlertState, Severity
@@ -213,56 +211,3 @@ def test_a_sink_hears_what_it_wants_to_hear(scope, heard):
     unlogged = gap("d", kind=GapKind.UNLOGGED_SEND, cause=Cause.NO_LOG)
     made = board(gap("a"), gap("b", stream="news"), condition("c"), unlogged)
     assert len(_told(_ledger(Pace(0, MINUTE), **scope), made, T0)) == heard
-
-
-CHANGES = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.sampled_from(["opened", "resolved"]), st.sampled_from(["otp", "news"])),
-    max_size=30,
-)
-
-
-class Life:
-    """A sink that is told, a journal that stays, and a process that dies and begins anew with what the journal has."""
-
-    def __init__(self, faults):
-        self.sink, self.journal, self._fates = {}, {}, iter(faults)
-        self._begin()
-
-    def _begin(self):
-        self._ledger = _ledger(Pace(0, MINUTE), self.journal)
-
-    def go_on(self, made, now):
-        for task in self._ledger.due(made, now)[0]:
-            self.journal[task.alert_id] = self._ledger.intend(task, now)
-            fate = next(self._fates, "taken")
-            if fate in ("taken", "lost", "dies after"):
-                self.sink[task.alert_id] = task.number
-            if fate in ("dies before", "dies after"):
-                self._begin()
-                return
-            if fate == "taken":
-                self._note(task, now)
-
-    def _note(self, task, now):
-        keep, entry = self._ledger.taken(task, now)
-        if keep and entry is None:
-            del self.journal[task.alert_id]
-        elif keep:
-            self.journal[task.alert_id] = entry
-
-
-FATES = st.sampled_from(["taken", "lost", "dies before", "dies after", "unavailable"])
-
-
-@given(CHANGES, st.lists(FATES, max_size=40))
-def test_whatever_happens_the_sink_knows_in_the_end_what_is_true(changes, faults):
-    """Whenever the process dies and whatever answer is lost: the sink's last word of each alert is the truth."""
-    made, life, streams = board(), Life(faults), {}
-    for number, (identity, state, stream) in enumerate(changes):
-        made.take(*gap(identity, state, stream=streams.setdefault(identity, stream)))
-        life.go_on(made, T0 + number * MINUTE)
-    for number in range(50):
-        life.go_on(made, T0 + (len(changes) + number) * MINUTE)
-    truth = {subject.alert_id("mailgap"): number for subject, number in made.subjects()}
-    assert {alert: number for alert, number in life.sink.items() if number} == truth
-    assert set(life.journal) == set(truth)

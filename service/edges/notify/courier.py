@@ -93,7 +93,7 @@ class Courier:
         return self._pause
 
     def _as_it_is(self, task: Task) -> tuple[Task, Notification]:
-        said = self._board.notification(task.subject, task.since)
+        said = self._board.notification(task.subject, task.since, firing=task.firing)
         return task._replace(number=said.number, since=instant_of(said.since)), said
 
     async def _attempt(self, tasks: Sequence[Task], notifications: Sequence[Notification]) -> None:
