@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from service.policy import Policy
 from service.settings import TABLE, SettingsError, origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from service.settings import Settings
 
@@ -46,10 +47,24 @@ def doctor(config: str | None, form: str, *, try_writing: bool, **flags: Any) ->
         findings = [*edges.of_settings(settings, origins(flags, config=config))]
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    findings += _of_page(settings)
     findings += asyncio.run(_of_others(settings, write=try_writing))
     _say(findings, form)
     if any(finding.state is State.WRONG for finding in findings):
         sys.exit(1)
+
+
+def _of_page(settings: Settings) -> list[Finding]:
+    """Whether the trace page would open its door, where somebody has said who may come in."""
+    if settings.trace_tokens_file is None:
+        return []
+    from service.trace.serving import access  # noqa: PLC0415 only here its framework has to be loaded
+
+    try:
+        access(settings, own_file=False)
+    except SettingsError as error:
+        return [Finding("settings", "trace page", State.WRONG, "cannot be used", str(error))]
+    return [Finding("settings", "trace page", State.OK, "can be used")]
 
 
 async def _of_others(settings: Settings, *, write: bool) -> list[Finding]:
@@ -76,7 +91,7 @@ def _of_aws(settings: Settings) -> list[Finding]:
     return list(findings(regions.of(), policy, settings.configuration_sets))
 
 
-def _say(findings: Iterable[Finding], form: str) -> None:
+def _say(findings: Sequence[Finding], form: str) -> None:
     if form == "jsonl":
         for finding in findings:
             click.echo(json.dumps(asdict(finding)))
@@ -86,4 +101,9 @@ def _say(findings: Iterable[Finding], form: str) -> None:
         state = Text(finding.state, _STYLES[finding.state])
         cells = [Text(printable(text)) for text in (finding.found, finding.advice)]
         table.add_row(finding.part, Text(printable(finding.what)), state, *cells)
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    with console.capture() as said:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))  # padded lines would wrap for nothing
+    states = Counter(finding.state for finding in findings)
+    click.echo(f"{states[State.WRONG]} wrong, {states[State.LOOK]} worth a look, {states[State.OK]} well")

@@ -44,6 +44,7 @@ def of_settings(settings: Settings, origins: Sequence[tuple[Setting, str, object
         ("policy", settings.policy),
         ("zone", settings.zone),
         ("pseudonym key", settings.pseudonyms),
+        ("former keys", settings.former_pseudonyms),
         ("sinks", settings.sinks),
     ):
         try:

@@ -10,6 +10,8 @@ import time
 import pytest
 import yaml
 
+from service.contract.enums import Condition
+from service.facts import Cause
 from tests.integration.world import World, eventually, mailgap, ready
 from tests.receiver import Answer, Receiver
 from tests.unit.notices import condition, gap
@@ -58,8 +60,15 @@ HOOK = {"type": "webhook", "url_env": "HOOK"}
 
 
 def test_a_storm_is_a_handful_of_notifications_and_history_is_none(desk, receiver):
-    """Ten thousand gaps and what was over before anybody looked: told in sums, updated, resolved."""
-    records = [gap(f"g{n}", at=NOW + n) for n in range(10_000)]
+    """Ten thousand gaps, an account that is refused under two hundred streams, and what was over before anybody looked:
+    told in sums, updated, resolved."""
+    refused = {"kind": Condition.ACCOUNT_REFUSED, "cause": Cause.ACCOUNT_PAUSED}
+
+    def account(gaps, condition_):
+        streams = [gap(f"a{n}", gaps, stream=f"s{n}", cause=Cause.ACCOUNT_PAUSED) for n in range(200)]
+        return [condition("account", condition_, **refused), *streams]
+
+    records = [*(gap(f"g{n}", at=NOW + n) for n in range(10_000)), *account("opened", "raised")]
     records += [gap("old", stream="backfill", historic=True), condition("c"), condition("c", "cleared")]
     records += [gap("over", stream="over"), gap("over", "resolved", stream="over")]
 
@@ -67,20 +76,20 @@ def test_a_storm_is_a_handful_of_notifications_and_history_is_none(desk, receive
         await _say(desk, *records)
         notify = desk.notify(_sinks(desk, HOOK, update="15m"), HOOK=f"{receiver.url}/hook")
         await ready(notify)
-        await _until(notify, lambda: receiver.to("/hook"))
-        await _say(desk, *(gap(f"g{n}", "resolved") for n in range(10_000)))
-        await _until(notify, lambda: receiver.to("/hook")[-1]["state"] == "resolved")
+        await _until(notify, lambda: len(receiver.to("/hook")) == 3)
+        await _say(desk, *(gap(f"g{n}", "resolved") for n in range(10_000)), *account("resolved", "cleared"))
+        await _until(notify, lambda: [each["state"] for each in receiver.to("/hook")[3:]] == ["resolved"] * 3)
         return notify
 
     notify = asyncio.run(story())
     told = receiver.to("/hook")
-    assert [(each["stream"], each["number"], each["state"]) for each in told] == [
-        ("otp", 10_000, "firing"),
-        ("otp", 0, "resolved"),
-    ]
-    assert len(told[0]["examples"]) == 5
-    assert told[0]["alert_id"] == told[1]["alert_id"]
-    assert notify.metric("mailgap_notifications_total", sink="webhook", result="sent") == 2
+    alerts = {(each["stream"], each["source"], each["cause"]): each["alert_id"] for each in told}
+    assert set(alerts) == {("otp", None, "silent"), (None, "smtp", "account_paused"), (None, None, "account_paused")}
+    number = {("otp", None): 10_000, (None, "smtp"): 1, (None, None): 200}
+    assert [each["number"] for each in told[:3]] == [number[each["stream"], each["source"]] for each in told[:3]]
+    assert {each["alert_id"]: each["number"] for each in told[3:]} == dict.fromkeys(alerts.values(), 0)
+    assert [len(each["examples"]) for each in told[:3] if each["source"] is None] == [5, 5]
+    assert notify.metric("mailgap_notifications_total", sink="webhook", result="sent") == 6
     assert notify.metric("mailgap_notify_leads") == 1
 
 
