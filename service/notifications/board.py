@@ -19,6 +19,7 @@ from service.contract.gap import GapRecord
 from service.contract.notification import AlertState, Example, Notification
 from service.contract.wire import instant_of, timestamp
 from service.notifications.subject import CONDITION, GAP, STREAMS, Subject, summary
+from service.notifications.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from service.facts import Instant
 
 EXAMPLES: Final = 5
+_LONGEST_NAME: Final = 60
+"""Characters of a stream's name in a list of streams: the next step stands behind it, and must not be cut off."""
 MAIL_ID: Final = "{mail_id}"
 """What in --trace-url stands for a mail's id."""
 
@@ -175,6 +178,6 @@ def _largest(subject: Subject, parts: dict[Subject, dict[str, Open]]) -> str:
     if subject.what != STREAMS:
         return ""
     largest = nsmallest(EXAMPLES, parts.items(), key=lambda part: (-len(part[1]), part[0].where))
-    named = ", ".join(f"{part.where} ({len(found):,})" for part, found in largest)
+    named = ", ".join(f"{clean(part.where, _LONGEST_NAME)} ({len(found):,})" for part, found in largest)
     more = f" and {len(parts) - len(largest):,} more" if len(parts) > len(largest) else ""
     return f" Streams: {named}{more}."

@@ -96,6 +96,8 @@ def test_each_role_does_its_part_alone(world, policy):
         assert code == 0, worker.text()
         assert seconds < 10
         assert "Traceback" not in worker.text()
+        assert not [address for address in sample.addresses if address in worker.text()], "no log names a recipient"
+    assert '"event": "gaps_opened"' in correlate.text(), "it logs what it finds, by mail"
 
 
 def test_sigterm_in_the_middle_loses_nothing_and_the_next_one_goes_on(world, policy):

@@ -58,6 +58,8 @@ def test_it_says_how_many_of_how_many_streams_and_which_are_the_largest():
     assert said.explanation.endswith(" Streams: s007 (50), s000 (3), s001 (3), s002 (3), s003 (3) and 195 more.")
     assert (said.stream, said.source, len(said.examples)) == (None, None, 5)
     assert said.runbook_url
+    long = board(*(gap(str(n), stream=f"{n}" + "x" * 250) for n in range(MANY))).notification(SILENT, 0)
+    assert len(long.explanation) < 500
     end = board().notification(SILENT, T0)
     assert end.summary == "Resolved: no sent_no_ses_id of any stream is open any more (silent)"
 
