@@ -15,7 +15,7 @@ from service.contract.enums import Outcome, Stage, VerdictCause
 from service.trace.limits import Limiter
 from service.trace.store.writing import Batch
 from service.trace.web.visits import COOKIE
-from tests.trace.mails import MINUTE, T0, entry_of, gap, mail, silent, to
+from tests.trace.mails import HOUR, MINUTE, T0, entry_of, gap, mail, silent, to
 from tests.trace.sites import READER, UNMASKER, bearer, behind_a_proxy, client_of, site_of, with_tokens
 
 MISSING = silent(50, at=T0 + 50 * MINUTE)
@@ -94,6 +94,12 @@ def test_the_overview_says_what_is_missing(client):
     assert "sent then silent" in shown.text
     assert "handed over" in shown.text
     assert shown.tags.count("svg") == 2
+
+
+def test_the_overview_of_an_old_file_says_where_its_mails_are(tmp_path, client):
+    old = client_of(site_of(tmp_path / "old", now=lambda: T0 + 40 * 24 * HOUR))
+    assert "No mail came in this time: the newest mails that are here" in page(old, "/").text
+    assert "No mail came" not in page(client, "/").text
 
 
 def test_a_search_for_one_mail_ends_at_the_mail(client):
