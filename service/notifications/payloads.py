@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from service.contract.notification import AlertState, Notification, Severity
-from service.contract.wire import timestamp
+from service.contract.wire import instant_of, timestamp
 from service.notifications.text import annotation, ascii_line, clean, example, plain, slack
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def alertmanager(notification: Notification, now: Instant) -> Json:
     return {
         "labels": {name: annotation(value, _LABEL) for name, value in labels.items() if value},
         "annotations": {name: value for name, value in annotations.items() if value},
-        "startsAt": notification.since,
+        # Alertmanager refuses what begins after it ends: our clock may be behind the log's.
+        "startsAt": timestamp(min(instant_of(notification.since), now)),
         "endsAt": timestamp(now + LASTS if firing else now),
     }
 

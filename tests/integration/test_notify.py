@@ -93,6 +93,25 @@ def test_a_storm_is_a_handful_of_notifications_and_history_is_none(desk, receive
     assert notify.metric("mailgap_notify_leads") == 1
 
 
+def test_one_alert_that_is_refused_takes_no_other_along(desk, receiver):
+    """Alertmanager is sent a hundred at once, and refuses them all for one: they are then sent one by one."""
+    receiver.answers["/api/v2/alerts"] = [Answer(400), Answer(400)]
+
+    async def story():
+        await _say(desk, gap("a"), gap("b", stream="news"))
+        notify = desk.notify(_sinks(desk, {"type": "alertmanager", "url": receiver.url}))
+        await _until(notify, lambda: notify.metric("mailgap_notifications_total", result="sent") == 2)
+        return notify
+
+    notify = asyncio.run(story())
+    sent = [[each["labels"]["stream"] for each in document] for document in receiver.to("/api/v2/alerts")]
+    both, refused, taken, again = sent[:4]
+    assert len(both) == 2
+    assert refused + taken == both
+    assert again == refused, "what was refused is tried again; what was taken is not"
+    assert notify.metric("mailgap_notifications_total", result="refused") == 1
+
+
 @pytest.mark.slow
 def test_dead_slow_and_angry_sinks_hold_up_nobody_and_lose_no_resolve(desk, receiver):
     """One is down, one hangs, one refuses, one asks for time; the good one is told at once. Secrets stay secret."""

@@ -335,6 +335,8 @@ def test_addresses_are_shown_to_those_who_may_see_them(tmp_path):
     assert "?addresses=raw" in page(unmasker, link).links
     assert "ann1@gmail.com" not in page(unmasker, link).text
     assert "ann1@gmail.com" in page(unmasker, link + "?addresses=raw").text
+    kept = [unmasker.get(path).headers["cache-control"] for path in (link, link + "?addresses=raw")]
+    assert kept == ["private, no-cache", "no-store"], "what was unmasked stays on nobody's disk"
 
 
 def test_a_proxy_signs_people_in(tmp_path):

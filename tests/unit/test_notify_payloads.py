@@ -145,3 +145,10 @@ def test_texts_are_one_line_and_no_longer_than_asked(text, longest):
     escaped = slack(text)
     assert "<" not in escaped
     assert ">" not in escaped
+
+
+def test_an_alert_of_a_log_whose_clock_is_ahead_begins_before_it_ends():
+    """Alertmanager answers 400 to the other way round, and refuses the whole batch."""
+    for said in (notification(gap("a", at=T0)), _resolved()):
+        alert = payloads.alertmanager(said, T0 - 3_600_000)
+        assert alert["startsAt"] <= alert["endsAt"]

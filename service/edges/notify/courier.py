@@ -108,9 +108,12 @@ class Courier:
         except UnavailableError as error:
             self._failed("failed", str(error), len(tasks), error.pause)
         except RefusedError as error:
-            for task in tasks:
-                self._ledger.refused(task)
-            self._failed("refused", str(error), len(tasks))
+            if len(tasks) > 1:  # one that is refused must not take the others of its batch along
+                for task, said in zip(tasks, notifications, strict=True):
+                    await self._attempt([task], [said])
+                return
+            self._ledger.refused(tasks[0])
+            self._failed("refused", str(error), 1)
         else:
             await self._took(tasks)
 

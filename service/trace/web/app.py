@@ -89,6 +89,8 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._asked = Headers(scope=scope).get("if-none-match", "")
         self._is_read = scope["method"] in {"GET", "HEAD"}
+        # Addresses that somebody unmasked are not left on the disk of the machine where he did so.
+        self._keeping = "no-store" if b"addresses=raw" in scope["query_string"] else "private, no-cache"
         self._send = send
         self._start: Message = {}
         self._body: list[bytes] = []
@@ -105,7 +107,7 @@ class _Answer:
         headers = MutableHeaders(raw=self._start["headers"])
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
-        headers.setdefault("Cache-Control", "private, no-cache")
+        headers.setdefault("Cache-Control", self._keeping)
         if self._is_read and self._start["status"] == 200 and len(body) <= _LARGEST_TAGGED:  # noqa: PLR2004 OK
             tag = headers.setdefault("ETag", f'"{hashlib.sha256(body).hexdigest()[:32]}"')
             if tag in [asked.strip().removeprefix("W/") for asked in self._asked.split(",")]:
