@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 
 from service.commands import (
+    backfill,
     bridge,
     dead_letters,
     demo,
@@ -44,6 +45,7 @@ COMMANDS = (
     notify.notify,
     bridge.bridge,
     feed.feed,
+    backfill.backfill,
     topics.topics,
     doctor.doctor,
     dead_letters.dead_letters,

@@ -161,6 +161,8 @@ class Correlator:
             self.store.put(FEED + name.encode(), rows.pack_other(feed))
 
     def _heed_conditions(self) -> None:
+        if self.ruling.documents.historic:
+            return  # whoever is told of a condition is told that it holds now
         changes = self.conditions.update(self.marks)
         if changes:
             self.ruling.outputs.conditions += [

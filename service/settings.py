@@ -110,6 +110,7 @@ TABLE: Final = (
     Setting("sns_max_age", "--sns-max-age", "14d", seconds("1s", "30d"), "The oldest signed record that is taken."),
     Setting("ask_aws", "--ask-aws", default=False, read=truth, help="Ask AWS what it knows; it only reads."),
     Setting("configuration_sets", "--configuration-set", (), words, "Of SES: sets that doctor looks at; all if none."),
+    Setting("historic", "--historic", default=False, read=truth, help="The inputs are history: nobody is paged."),
     *FEED,
     *SECURITY,
 )
@@ -162,6 +163,7 @@ class Settings:
     sns_max_age: float
     ask_aws: bool
     configuration_sets: tuple[str, ...]
+    historic: bool
     feed: FeedSettings
     security: Security
 
@@ -232,6 +234,11 @@ class Topics:
     def changelog(self) -> str:
         """The shards' rows; internal. The name is Faust's: <app>-<table>-changelog."""
         return f"{self.prefix}-correlate-trails-changelog"
+
+    @property
+    def history(self) -> tuple[str, str]:
+        """Where `mailgap backfill` writes logs, and events."""
+        return f"{self.prefix}-history-smtp", f"{self.prefix}-history-ses"
 
     @property
     def all(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ one transaction; what one name tells another goes to the facts topic before it, 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ from topologies.engine.loop import ask_with, committer, run
 from topologies.engine.partitions import partition_of
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
+from topologies.engine.table import ShardedTable
 from topologies.gauges import gauge, lag, no_lag
 from topologies.news import tell, tell_hole
 
@@ -66,7 +68,8 @@ class Judge:
 
 
 def _documents(settings: Settings) -> Documents:
-    return Documents() if settings.runbooks is None else Documents(runbooks=settings.runbooks)
+    documents = Documents(historic=settings.historic)
+    return documents if settings.runbooks is None else replace(documents, runbooks=settings.runbooks)
 
 
 def sources(settings: Settings) -> list[Source]:
@@ -163,9 +166,23 @@ def _log_conditions(judge: Judge) -> None:
         log.warning("conditions", extra=fields("conditions", **named))
 
 
-async def state_lag(app: App) -> None:
+def _count(settings: Settings, tally: Tally) -> None:
+    """Adds what was counted to the metrics, by which people are paged: so nothing of history."""
+    if not settings.historic:
+        count(tally)
+
+
+def _measure(app: App, table: ShardedTable, settings: Settings, policy: Policy) -> None:
+    if settings.historic:
+        return
+    app.before_scrape = partial(gauge, table, sources(settings))
+    GRACE.set(policy.grace / 1000)
+    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR)  # shown at 0 from the start: the first one is an increase, and pages
+
+
+async def state_lag(app: App, settings: Settings) -> None:
     """Says, again and again, what waits of our facts. A Kafka that is out of reach for a while is no end of us."""
-    while not app.should_stop:
+    while not (app.should_stop or settings.historic):
         await asyncio.sleep(LAG_EVERY)
         if not app.rebalancing and app.consumer.assignment():
             with suppress(KafkaError, StuckError):
@@ -191,7 +208,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
         COMMIT_SECONDS.observe(seconds)
         judge: Judge = shard.local
         tally, judge.tally = judge.tally, Tally()
-        count(tally)
+        _count(settings, tally)
         news.note(tally)
         _log_conditions(judge)
 
@@ -205,9 +222,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
     async def commits() -> None:
         await committer(table)
 
-    app.before_scrape = partial(gauge, table, sources(settings))
-    GRACE.set(policy.grace / 1000)
-    DEAD_LETTERS.labels(Reason.INTERNAL_ERROR)  # shown at 0 from the start: the first one is an increase, and pages
+    _measure(app, table, settings, policy)
 
     @app.task
     async def telling() -> None:
@@ -216,7 +231,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
     @app.task
     async def lags() -> None:
         try:
-            await state_lag(app)
+            await state_lag(app, settings)
         except Exception as cause:  # noqa: BLE001 crash-only
             await app.crash(cause)
 

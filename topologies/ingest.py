@@ -17,7 +17,7 @@ from faust.types import TP
 from service import facts_record
 from service.assembler import Held
 from service.brake import Brake
-from service.contract import dead_letter
+from service.contract import dead_letter, historic
 from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import MINUTE, Instant, Reason, Source
 from service.facts_record import FactsRecord
@@ -60,6 +60,8 @@ class Spoken:
     held: Held | None = None
     removed: list[tuple[int, int, Instant]] = field(default_factory=list)
     """Offsets that the broker had removed, and since when; until when is known once the next record was read."""
+    ended: bool = False
+    """Of history: its end was read."""
     busy: bool = False
     """A batch was taken, and its facts are not with Kafka yet."""
 
@@ -119,6 +121,7 @@ class Ingest:
         """One batch of one partition. It is acknowledged with the statement that holds its news of the feeds."""
         if batch.hole:
             tell_hole(log, tp.topic, tp.partition, batch)
+        self._refuse_other_times(tp, batch)
         intake = self.intakes[self.source_of(tp.topic)]
         spoken = self._spoken(tp, batch.first)
         spoken.busy = True
@@ -135,8 +138,18 @@ class Ingest:
             elif batch.records:
                 self._lost(tp, spoken, min(batch.records[0].timestamp, _now()))
             spoken.note(harvest, held)
+            spoken.ended = spoken.ended or any(historic.is_end(record.headers) for record in batch.records[-1:])
             spoken.busy = False
         return spoken.start
+
+    def _refuse_other_times(self, tp: TP, batch: Batch) -> None:
+        """History is judged by itself, and pages nobody (rule 21); what is live is never judged as if it were."""
+        if not batch.records or historic.is_historic(batch.records[0].headers) == self.settings.historic:
+            return
+        where = f"{tp.topic}/{tp.partition}, offset {batch.first}"
+        if self.settings.historic:
+            raise EngineError(f"{where}: no `mailgap backfill` wrote this record: start the worker without --historic")
+        raise EngineError(f"{where}: this is history, which `mailgap backfill` wrote: start its worker with --historic")
 
     def _brake(self, tp: TP, batch: Batch, harvest: Harvest) -> None:
         brake = self.brakes.setdefault(tp.topic, Brake(self.settings.brake))
@@ -179,9 +192,10 @@ class Ingest:
             tally.add(("records", self.source_of(tp.topic), result), number=number)
         for _, why in harvest.dead:
             tally.add(("dead_letters", why.reason))
-        count(tally)
+        if not self.settings.historic:
+            count(tally)
         self.news.note(tally)
-        for host, milliseconds in harvest.skews.items():
+        for host, milliseconds in harvest.skews.items() if not self.settings.historic else ():
             skew(host, milliseconds / 1000)
 
     async def _wait_no_longer(self, tp: TP, now: Instant) -> None:
@@ -237,12 +251,14 @@ class Ingest:
         ends = await self.app.consumer.position_and_end(self.app.consumer.assignment())
         async with self.in_order:
             for tp, (at, end) in ends.items():
-                if at >= end:
-                    self.read_to_end[tp] = (generation, now)
+                if at >= end and self._is_over(tp):
+                    if not self.settings.historic:
+                        self.read_to_end[tp] = (generation, now)
                     await self._wait_no_longer(tp, now)
                     if (spoken := self.spoken.get(tp)) is not None and not spoken.busy:
                         self._lost(tp, spoken, now)
-            lag(ends)
+            if not self.settings.historic:
+                lag(ends)
             entries = [await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()]
             if not entries or generation != self.app.consumer_generation_id:
                 return
@@ -255,6 +271,11 @@ class Ingest:
         for tp, (at, _) in ends.items():
             self.app.consumer.ack_range(tp, self._safe(tp, at), generation)
 
+    def _is_over(self, tp: TP) -> bool:
+        """Whether nothing more can be there at its end: of history only once its last record says that it ends."""
+        spoken = self.spoken.get(tp)
+        return not self.settings.historic or (spoken is not None and spoken.ended)
+
     def _safe(self, tp: TP, at: int) -> int:
         """The offset to begin at again: nothing below it is part of a line that is still open."""
         spoken = self.spoken.get(tp)
@@ -263,9 +284,10 @@ class Ingest:
     async def _entry(self, tp: TP, at: int, end: int, now: Instant, generation: int) -> Entry:
         spoken = self.spoken.get(tp)
         ours = spoken if spoken is not None and spoken.generation == generation else Spoken(generation)
-        delay = ours.delay(ours.last_record_at if at < end else now)
-        TRANSPORT_DELAY.labels(tp.topic, str(tp.partition)).set(delay / 1000)
-        reached = ours.reached(now, at_end=at >= end)
+        reached, delay = ours.reached(now, at_end=at >= end and not self.settings.historic), 0
+        if not self.settings.historic:  # whose records bear their own time: when they came here says nothing
+            delay = ours.delay(ours.last_record_at if at < end else now)
+            TRANSPORT_DELAY.labels(tp.topic, str(tp.partition)).set(delay / 1000)
         source = self.source_of(tp.topic)
         return Entry(
             source=source,

@@ -44,6 +44,7 @@ ROLES = ("ingest", "correlate")
     "brake",
     "runbooks",
     "timezone",
+    "historic",
     *SECURITY_KEYS,
 )
 @click.option("--role", type=click.Choice(ROLES), help="Only this one. [default: both]")

@@ -110,7 +110,7 @@ class Gathered:
                     self._refuse(where, raw, trouble)
                 if parsed.facts:
                     seen = max([fact.at for _, fact in parsed.facts])
-                    self._keep(Source.SES, parsed, Sighting(seen, f"{where}:{raw.line}"))
+                    self._keep(Source.SES, parsed, Sighting(seen, f"{where}:{raw.line}"), raw)
                 else:
                     self.tally.ignored += bool(parsed.ignored)
 
@@ -158,10 +158,10 @@ class Gathered:
                 reference, self._latest = shown.clock, None
                 if host:
                     following[host].append(shown)
-            read.append(_Read(raw.line, parsed, host, shown))
-        for line, parsed, host, shown in read:
+            read.append(_Read(raw, parsed, host, shown))
+        for raw, parsed, host, shown in read:
             seen = self._dated(parsed, host, shown, following) if host else _undated(parsed, shown)
-            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{line}"))
+            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"), raw)
         return reference
 
     def _whose_clock(self, raw: Raw, parsed: Parsed, path: str, reference: Instant) -> str:
@@ -204,7 +204,9 @@ class Gathered:
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
-    def _keep(self, source: Source, parsed: Parsed, sighting: Sighting) -> None:
+    def _keep(self, source: Source, parsed: Parsed, sighting: Sighting, raw: Raw) -> None:
+        """What a record says. `raw` is the record itself, for whoever hands it on."""
+        del raw
         if self._as_of is not None and sighting.seen > self._as_of:
             self.tally.left_out += 1
             return
@@ -253,9 +255,9 @@ class Gathered:
 
 
 class _Read(NamedTuple):
-    """A line that was read: where, what it says, by whose clock (none: empty), and what it shows of that."""
+    """A line that was read: itself, what it says, by whose clock (none: empty), and what it shows of that."""
 
-    line: int
+    raw: Raw
     parsed: Parsed
     host: str
     shown: Shown | None

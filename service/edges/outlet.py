@@ -40,6 +40,7 @@ class Outgoing(NamedTuple):
     value: bytes
     at: Instant
     headers: Headers
+    partition: int | None = None
 
 
 class Outlet:
@@ -158,9 +159,9 @@ class Outlet:
 
     async def _send(self, record: Outgoing) -> asyncio.Future[object]:
         assert self._producer is not None
-        topic, key, value, at, headers = record
+        topic, key, value, at, headers, partition = record
         sent: asyncio.Future[object] = await self._producer.send(
-            topic, value, key=key, timestamp_ms=at, headers=headers
+            topic, value, key=key, partition=partition, timestamp_ms=at, headers=headers
         )
         return sent
 

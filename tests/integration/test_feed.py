@@ -215,6 +215,7 @@ def test_a_journal_is_followed_from_its_cursor(inputs, tmp_path):
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_what_came_while_nobody_looked_says_how_old_it_may_be(inputs, tmp_path):
     """Rule 14: what else waits in the log may be as old as the last look, and the watermark stays back by it."""
     log, state = tmp_path / "mail.log", tmp_path / "feed.json"

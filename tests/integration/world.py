@@ -178,11 +178,15 @@ class World:
     ) -> Worker:
         """A worker on the inputs of this world, or of another; `module` is the program."""
         read = inputs or self
+        topics = "--smtp-topic", read.smtp, "--ses-topic", read.ses
+        return self.worker(*topics, *arguments, addresses=addresses, module=module)
+
+    def worker(self, *arguments: str, addresses: str = "raw", module: str = "service.cli") -> Worker:
+        """A worker on what the arguments say."""
         log, port = self.folder / f"{self.prefix}-worker-{len(self.workers)}.log", free_port()
         command = [
-            sys.executable, "-m", module, "worker", *self.where(), "--smtp-topic", read.smtp,
-            "--ses-topic", read.ses, "--http-bind", f"127.0.0.1:{port}", "--addresses", addresses,
-            "--session-timeout", "6s", *arguments,
+            sys.executable, "-m", module, "worker", *self.where(), "--http-bind", f"127.0.0.1:{port}",
+            "--addresses", addresses, "--session-timeout", "6s", *arguments,
         ]  # fmt: skip
         return self._started(command, log, port)
 

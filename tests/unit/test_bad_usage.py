@@ -30,6 +30,7 @@ ASKERS = (
     ("dead-letters", "replay", "--all"),
     ("explain", "x"),
     ("feed", "--file", "x", "--smtp-topic", "a", "--state", "{tmp}/state"),
+    ("backfill", "--prefix", "jan", "--smtp", "{tmp}", "--spool", "{tmp}/spool"),
     ("doctor",),
     ("simulate", "--truth", "{tmp}/truth", "--smtp-topic", "a", "--ses-topic", "b"),
 )
@@ -65,7 +66,7 @@ def test_an_address_that_is_none(tmp_path, command, servers):
     assert "is no address of a broker; give host:port, like 127.0.0.1:9092" in text
 
 
-@pytest.mark.parametrize("command", [*ASKERS[:8]], ids=lambda command: " ".join(command[:2]))
+@pytest.mark.parametrize("command", [*ASKERS[:9]], ids=lambda command: " ".join(command[:2]))
 def test_a_broker_that_is_not_there(tmp_path, command):
     """One sentence, and no line of aiokafka's before it."""
     text = said([*command, "--bootstrap-servers", NOWHERE], tmp_path, 1)
@@ -88,6 +89,8 @@ def test_a_broker_that_is_not_there(tmp_path, command):
         ((*FEED, "--journal", "postfix"), "--journal: 'postfix' is no match of the journal; give one like SYSLOG"),
         ((*FEED, "--file", "x", "--start", "now"), "--start: 'now' is unknown; choose one of end, beginning, rotated"),
         ((*FEED, "--file", "x", "--host", "a b"), "--host: 'a b' is no name of a host"),
+        (("backfill", "--prefix", "jan"), "nothing to read: give --smtp PATH, --ses PATH or both"),
+        (("backfill", "--smtp", "{tmp}"), "--prefix: history needs one of its own"),
         (("topics", "create", "--partitions", "\u00b2"), "--partitions: '\u00b2' is no count"),
         (("topics", "check", "--prefix", "a/b"), "--prefix: 'a/b' cannot be the name of a topic"),
         (("scan", "--smtp", "{tmp}/mail.log", "--rejects", "{tmp}/mail.log"), "is one of the files to read"),
