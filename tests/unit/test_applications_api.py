@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.facts import Cause, Deferred, Fact, Refused
+from service.facts import Accepted, Cause, Deferred, Fact, Refused
 from service.parsing.replies import API_CODES, api_code, cause_of_api
 from service.parsing.smtp import parse_smtp
 
@@ -240,3 +240,47 @@ def test_a_code_is_one_however_it_is_written(name: str) -> None:
 def test_other_services_of_aws_are_none_of_our_business(line: str) -> None:
     parsed, _ = parse_smtp(line.encode(), SEEN)
     assert parsed.facts == []
+
+
+ID = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
+IDENTITIES = "Email address is not verified. The following identities failed the check in region US-EAST-2: a@b.example"
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (f'ses 400: {{"message":"{IDENTITIES}"}}', Cause.UNVERIFIED_IDENTITY),
+        (f"failed to send email: {IDENTITIES}", Cause.UNVERIFIED_IDENTITY),
+        (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>MessageRejected</Code><Message>{IDENTITIES}</Message></Error>"
+            "</ErrorResponse>",
+            Cause.UNVERIFIED_IDENTITY,
+        ),
+    ],
+)
+def test_an_answer_as_it_came_is_a_refusal(line: str, cause: Cause) -> None:
+    fact = one(line)
+    assert isinstance(fact, Refused)
+    assert fact.cause is cause
+
+
+@pytest.mark.parametrize("before", ["", "SES: ", "2026-11-24 06:00:01 DEBUG "])
+def test_an_acceptance_as_it_came(before: str) -> None:
+    result = f"<SendRawEmailResponse><SendRawEmailResult><MessageId>{ID}</MessageId></SendRawEmailResult>"
+    ((name, fact),) = parse_smtp((before + result).encode(), SEEN)[0].facts
+    assert isinstance(fact, Accepted)
+    assert (name, fact.ses_id) == (f"S:{ID}".encode(), ID)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"bob says: {IDENTITIES}",
+        f"ticket about mail from bob: {IDENTITIES}",
+        f"comment: <SendRawEmailResult><MessageId>{ID}</MessageId>",
+        f"<Result><MessageId>{ID}</MessageId></Result>",
+        "<Code>Throttling</Code><Message>Rate exceeded</Message>",
+    ],
+)
+def test_an_answer_that_is_quoted_or_another_services_is_none(line: str) -> None:
+    assert parse_smtp(line.encode(), SEEN)[0].facts == []

@@ -85,6 +85,8 @@ def test_a_field_that_is_a_name(more: dict[str, object], kind: type, cause: Caus
         "2026-11-24T06:00:01Z app1 web[7]: could not send mail: AccessDeniedException",
         "2026-11-24T06:00:01Z app1 web[7]: webhook of event MessageRejected",
         "2026-11-24T06:00:01Z app1 web[7]: MessageRejectedCount: 4",
+        "2026-11-24T06:00:01Z app1 web[7]: email sent to AccountSendingPausedException",
+        "2026-11-24T06:00:01Z app1 web[7]: mail delivered to 'MessageRejected'",
         "    Code: 'MessageRejected',",
         "  code: 'MessageRejected'",
         entry(msg="dynamo write failed", errorCode="ThrottlingException"),

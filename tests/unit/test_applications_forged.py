@@ -92,3 +92,30 @@ def test_an_address_in_a_refusal_does_not_choose_its_cause() -> None:
     )
     ((_, fact),) = parse_smtp(line.encode(), SEEN)[0].facts
     assert not isinstance(fact, Deferred)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"level":"info","msg":"profile saved","name":"AccountSuspendedException"}',
+        '{"level":"error","msg":"profile not saved","name":"AccountSendingPausedException","status":"open"}',
+        '{"msg":"order","status":"MessageRejected"}',
+        '{"level":"info","msg":"mail sent","name":"ThrottlingException"}',
+        '{"level":30,"msg":"send mail form","detail":"timed out"}',
+        '{"severity":"INFO","message":"send mail","reason":"connection refused"}',
+    ],
+)
+def test_a_name_that_a_user_gave_himself_pages_nobody(entry: str) -> None:
+    assert names(entry) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "com.shop.auth.AccountSuspendedException: Account is suspended",
+        "ERROR c.s.Auth - com.shop.auth.AccountSuspendedException",
+        "com.shop.chat.MessageRejectedException: too many words",
+    ],
+)
+def test_an_applications_own_exceptions_are_not_of_ses(line: str) -> None:
+    assert names(line) == []

@@ -74,7 +74,38 @@ def test_the_error_says_why(error: str, cause: Cause) -> None:
         json.dumps({"level": "error", "msg": "imap mail sent folder", "error": "timed out"}),
         json.dumps({"level": "error", "msg": "failed to send event", "error": "connection refused"}),
         json.dumps({"level": "info", "msg": "email sent", "comment": "connection refused"}),
+        json.dumps(
+            {"level": "error", "msg": "failed to send request to the mail preferences service", "error": "timed out"}
+        ),
+        json.dumps({"level": "error", "logger": "mailer", "msg": "failed to send metrics", "error": "timed out"}),
+        json.dumps({"level": "error", "msg": "email sent but status not saved", "error": "connection refused"}),
     ],
 )
 def test_what_is_not_about_a_mail_on_its_way_to_ses(record: str) -> None:
     assert facts(record) == []
+
+
+CELERY = (
+    "[2026-11-24 06:00:01,123: ERROR/ForkPoolWorker-1] Task app.tasks.send_email[27586b08-1bf7] raised unexpected: "
+)
+RAILS = (
+    "[ActiveJob] [ActionMailer::MailDeliveryJob] [1111-2222] Error performing ActionMailer::MailDeliveryJob "
+    "(Job ID: 1111-2222) from Sidekiq(default) in 512.3ms: "
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (f"{CELERY}TimeoutError('timed out')", Cause.TIMEOUT),
+        (f"{CELERY}ConnectionRefusedError(111, 'Connection refused')", Cause.UNREACHABLE),
+        (f"{CELERY}SMTPDataError(454, b'Throttling failure: Maximum sending rate exceeded.')", Cause.RATE_EXCEEDED),
+        (f"{RAILS}Net::OpenTimeout (execution expired):", Cause.UNREACHABLE),
+        (f"{RAILS}Net::SMTPServerBusy (454 Throttling failure: Maximum sending rate exceeded.):", Cause.RATE_EXCEEDED),
+    ],
+)
+def test_what_a_queue_of_jobs_says(line: str, cause: Cause) -> None:
+    (fact,) = facts(line)
+    assert isinstance(fact, Deferred)
+    assert fact.cause is cause
+    assert not fact.reply.endswith(":")

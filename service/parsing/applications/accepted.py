@@ -22,6 +22,7 @@ _ACCEPTED: Final = re.compile(
 ).search
 # What smtplib prints of the answer to the mail itself; other lines with `250 Ok` answer MAIL FROM.
 _WITHOUT_ID: Final = re.compile(r"(?:\d\d:\d\d:\d\d\.\d{1,9} )?data: \(250, b?'Ok\.?'\)").fullmatch
+_XML: Final = re.compile(rf"<Send\w{{0,20}}EmailResult>\s{{0,20}}<MessageId>({SES_ID})</MessageId>").search
 _RECIPIENTS: Final = re.compile(
     r"\b(?:to|for|recipients?)[:= ]+(<?[^\s<>,;\"']{1,320}@[^\s<>;\"']{1,255}[^\"']{0,2000})"
 ).search
@@ -33,6 +34,9 @@ _NAMED: Final = re.compile(
 
 def accepted(text: str) -> Said | None:
     """The acceptance that the line is; None where it is anything else."""
+    if found := _XML(text):
+        before = text[: found.start()].partition("<")[0]
+        return Said((Attempt(End.ACCEPTED, found[1], ses_id=found[1]),)) if introduces(before) else None
     found = _ACCEPTED(text) if "Ok " in text else None
     if found is None:
         return Said((Attempt(End.UNCONFIRMED, "250 Ok"),)) if _WITHOUT_ID(text) else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from service.parsing.applications.accepted import message_id_in, recipients_in
 from service.parsing.applications.said import Said, api_attempt, fault
-from service.parsing.applications.words import identifying, quotes
+from service.parsing.applications.words import identifying, introduces_failure, quotes
 from service.parsing.replies import API_CODES, api_code
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _JAVA: Final = re.compile(
 ).search
 _JAVA_CODE: Final = re.compile(r"Error Code: (\w{1,80})").search
 _DOTNET: Final = re.compile(r"Amazon\.SimpleEmail(?:V2)?\.(?:Model\.)?(\w{1,80}Exception)(?:: |\s*$)").search
-_ANY_CODE: Final = re.compile(r"(?<![\w:])(?:[\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})\]?(?: \((?:client|server)\))?: ")
+_ANY_CODE: Final = re.compile(r"(?<![\w:])([\w.$]{1,200}[.$])?([A-Z][A-Za-z]{3,60})\]?(?: \((?:client|server)\))?: ")
 _THROWN: Final = re.compile(r"([\w.$]{1,200}Exception): ").search
 _TAIL: Final = re.compile(
     r"\sat (?:async )?[\w.$<>\[\]/]{1,200} ?\(|[\r\n]|\\n| \(Service: |\sstatus code: \d"
@@ -143,14 +143,43 @@ def _dotnet(text: str) -> Said | None:
 def _by_code(text: str) -> Said | None:
     """JavaScript and Go 1 write no more than `MessageRejected: …`; Node `Error [MessageRejected]: …`."""
     for found in _ANY_CODE.finditer(text):
-        code = api_code(found[1])
-        if code in OWN_CODES or (code in API_CODES and OWN_WORDS(text, found.end(), found.end() + 400)):
-            return _said(text, found.start(), found[1], text[found.end() :])
+        code = api_code(found[2])
+        own = code in OWN_CODES and is_of_aws(found[1] or "")
+        if own or (code in API_CODES and OWN_WORDS(text, found.end(), found.end() + 400)):
+            return _said(text, found.start(), found[2], text[found.end() :])
     return None
 
 
+def is_of_aws(path: str) -> bool:
+    """Whether a class may be an SDK's, by the packages before its name: an application has exceptions of its own."""
+    return not path or _AWS(path) is not None
+
+
+_AWS: Final = re.compile(r"aws|amazon|botocore|(?<![a-z])ses|types|errors|model", re.IGNORECASE).search
+
+
+def _xml(text: str) -> Said | None:
+    """The answer of version 1 as it came."""
+    found = _XML(text) if "<Code>" in text else None
+    if not found or not (api_code(found[1]) in OWN_CODES or OWN_WORDS(found[2])):
+        return None
+    return _said(text, text.find("<"), found[1], found[2])
+
+
+def _by_words(text: str) -> Said | None:
+    """An answer of version 2 as it came, or its message alone, behind words about mail."""
+    found = OWN_WORDS(text)
+    before = text[: found.start()] if found else ""
+    if not found or not _MAIL(before) or not introduces_failure(before):
+        return None
+    return _said(text, found.start(), "", text[found.start() :].partition('"')[0])
+
+
+_XML: Final = re.compile(r"<Code>(\w{1,80})</Code>\s{0,20}<Message>([^<>]{0,2000})</Message>").search
+_MAIL: Final = re.compile(r"mail|(?<![A-Za-z])SES(?:v2)?(?![A-Za-z])", re.IGNORECASE).search
+
 _READERS: Final[tuple[Callable[[str], Said | None], ...]] = (
-    *(_boto, _ruby, _php, _laravel, _symfony, _go, _java, _dotnet, _by_code),
+    *(_boto, _ruby, _php, _laravel, _symfony, _go, _java, _dotnet, _by_code, _xml, _by_words),
 )
 
 

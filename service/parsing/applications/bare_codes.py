@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from service.parsing.applications.accepted import message_id_in, recipients_in
-from service.parsing.applications.api import OWN_CODES
+from service.parsing.applications.api import OWN_CODES, is_of_aws
 from service.parsing.applications.said import Attempt, Said, api_attempt
 from service.parsing.applications.words import identifying, introduces_failure, quotes, tells_of_sending_mail
 from service.parsing.replies import api_code
@@ -18,13 +18,15 @@ from service.parsing.replies import api_code
 _THROTTLED: Final = frozenset({"throttling", "toomanyrequests", "limitexceeded", "requestthrottled"})
 _OF_SES_BY_NAME: Final = frozenset({"accessdenied", "serviceunavailable", "internalfailure"})
 """What any call may end with, also one for an attachment; so the words must name SES."""
-_NAME: Final = re.compile(r"(?<![\w.$])(?:[A-Za-z][\w$]{0,60}(?:\.|::)){0,8}+([A-Z][A-Za-z]{9,60})(?!\w)")
+_NAME: Final = re.compile(r"(?<![\w.$])((?:[A-Za-z][\w$]{0,60}(?:\.|::)){0,8}+)([A-Z][A-Za-z]{9,60})(?!\w)")
 # What SDKs make of an answer that has no message, and AWS's own words for too many calls.
 _NOTHING: Final = re.compile(
     r"[\])}'\"]*+(?::? ?['\"]?(?:null|None|nil|undefined|UnknownError|Unknown|Rate exceeded|Too Many Requests)['\"]?)?"
     r"[\])}'\".;: ]*+(?:$|[\r\n]|\\n|\s{1,4}at (?:async )?[\w.$<>\[\]/]{1,200} ?\()",
     re.IGNORECASE,
 ).match
+# `Email sent to MessageRejected`: whoever calls himself so must not look like an error.
+_SOMEBODY: Final = re.compile(r"\b(?:to|for|from|of|user|name|dear|hi)[:= ]{0,3}['\"<(]{0,2}$", re.IGNORECASE).search
 _SES: Final = re.compile(r"(?<![A-Za-z])SES(?![A-Za-z])", re.IGNORECASE).search
 _HINTS: Final = (
     *("Rejected", "hrottl", "Requests", "Exceeded", "Suspended", "Paused", "Denied"),
@@ -39,11 +41,11 @@ def bare_code(text: str) -> Said | None:
     if not any(hint in text for hint in _HINTS):
         return None
     for found in _NAME.finditer(text):
-        if not _NOTHING(text, found.end()):
-            continue
         before = text[: found.start()]
-        if _is_of_ses(api_code(found[1]), before) and not quotes(before) and introduces_failure(before):
-            attempt = api_attempt(found[1], "", recipients=recipients_in(before))
+        if not _NOTHING(text, found.end()) or not is_of_aws(found[1]) or _SOMEBODY(before):
+            continue
+        if _is_of_ses(api_code(found[2]), before) and not quotes(before) and introduces_failure(before):
+            attempt = api_attempt(found[2], "", recipients=recipients_in(before))
             return Said((attempt,), message_id_in(before), essence=identifying(before))
     return None
 

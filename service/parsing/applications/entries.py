@@ -38,6 +38,7 @@ from service.parsing.applications.names import own_message_id, ses_id_of
 from service.parsing.applications.network import error_in as network_error_in
 from service.parsing.applications.refused import is_ses_reply
 from service.parsing.applications.said import Attempt, End, Said, api_attempt, fault, reply_attempt
+from service.parsing.applications.words import introduces_failure, tells_of_sending_mail
 from service.parsing.replies import API_CODES, api_code
 
 if TYPE_CHECKING:
@@ -204,18 +205,44 @@ def read_lines(text: str, read: Reader) -> Said | None:
 
 def _taken_apart(fields: list[Field]) -> list[Attempt]:
     """A library's error object, in which no text says all."""
-    found = (_api_error(fields), _nodemailer(fields), _unsigned(fields), _unreached(fields))
+    found = (_api_error(fields), _nodemailer(fields), _unsigned(fields), _nameless(fields))
     return [attempt for attempt in found if attempt][:1]
 
 
 def _api_error(fields: list[Field]) -> Attempt | None:
     """An SDK's: its code in one field, its message in another."""
     message = first(texts(fields, frozenset({"message", "errormessage", "error", "value"}).__contains__))
-    for code in texts(fields, CODES.__contains__):
-        key = api_code(code)
-        if key in OWN_CODES or (key in API_CODES and (OWN_WORDS(message) or _names_ses(fields))):
-            return api_attempt(code, message)
+    for field in fields:
+        if field.name not in CODES or not isinstance(field.value, str):
+            continue
+        key = api_code(field.value)
+        told = OWN_WORDS(message) is not None or _names_ses(fields)
+        own = key in OWN_CODES and (field.name not in _OF_ANYBODY or _mails(fields) or _is_sdks(fields))
+        if own or (key in API_CODES and told):
+            return api_attempt(field.value, message)
     return None
+
+
+_OF_ANYBODY: Final = frozenset({"name", "type", "status"})
+"""Codes that may as well be a user's, who must not page anybody by calling himself AccountSuspendedException."""
+_SDKS: Final = frozenset({"fault", "metadata", "retryable", "httpstatuscode", "responsemetadata"})
+
+
+def _is_sdks(fields: list[Field]) -> bool:
+    return any(field.name in _SDKS for field in fields)
+
+
+_LEVELS: Final = frozenset({"level", "severity", "levelname", "loglevel", "lvl"})
+_CALM: Final = frozenset({"info", "debug", "trace", "notice", "information", "fine"})
+_CALM_NUMBERS: Final = frozenset({10, 20, 30})  # bunyan's and pino's
+
+
+def _is_calm(fields: list[Field]) -> bool:
+    """Whether a logger's level says that nothing failed."""
+    levels = [field.value for field in fields if field.name in _LEVELS]
+    return any(
+        str(level).lower() in _CALM or level in _CALM_NUMBERS for level in levels if isinstance(level, str | int)
+    )
 
 
 _NAMES: Final = frozenset({"ses.amazonaws.com", "ses", "sesv2", "sesserviceexception"})
@@ -237,21 +264,26 @@ def _nodemailer(fields: list[Field]) -> Attempt | None:
 
 
 def _unsigned(fields: list[Field]) -> Attempt | None:
-    """An SDK's that found no credentials, or those that AWS does not know, or a bare name of AWS's for too many calls.
+    """An SDK's that found no credentials, or those that AWS does not know, beside words of sending mail."""
+    if not (_is_sent(fields) and _MAIL(telling(fields))) or _is_calm(fields):
+        return None
+    return next(filter(None, map(error_in, _errors(fields))), None)
 
-    None of them names SES, so they stand beside words of sending mail.
+
+def _nameless(fields: list[Field]) -> Attempt | None:
+    """An error of the network, or AWS's for too many calls, beside words that say that a mail was not sent.
+
+    All of these must be known ones: a mailer speaks with other servers as well, about a mail's status for one.
     """
-    if not (_is_sent(fields) and _MAIL(telling(fields))):
+    words = texts(fields, _WORDS.__contains__)
+    if not any(tells_of_sending_mail(text) and introduces_failure(text) for text in words) or _is_calm(fields):
         return None
-    errors = texts(fields, lambda name: name in CODES or (name in TEXTS and name not in _WORDS))
-    return next(filter(None, (error_in(text) or throttled(text) for text in errors)), None)
+    by_network = next(filter(None, map(network_error_in, texts(fields, TEXTS.__contains__))), None)
+    return by_network or next(filter(None, map(throttled, _errors(fields))), None)
 
 
-def _unreached(fields: list[Field]) -> Attempt | None:
-    """An error of the network, beside words of sending mail."""
-    if not (_is_sent(fields) and _MAIL(telling(fields))):
-        return None
-    return next(filter(None, map(network_error_in, texts(fields, TEXTS.__contains__))), None)
+def _errors(fields: list[Field]) -> list[str]:
+    return list(texts(fields, lambda name: name in CODES or (name in TEXTS and name not in _WORDS)))
 
 
 # -- sent, or received -----------------------------------------------------------------------------------------------

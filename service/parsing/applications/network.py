@@ -33,6 +33,10 @@ _ERROR: Final = re.compile(
 _CLASS: Final = re.compile(
     r"(?:\w|\.|::|\$){0,120}?(?:[Ee]rror|Exception|Timeout|Errno::E[A-Z]{3,16}|socket\.timeout)(?: \[\w{1,40}\])?: "
 ).match
+# As Celery writes it, `TimeoutError('timed out')`, and Rails: `Net::OpenTimeout (execution expired):`.
+_CALLED: Final = re.compile(
+    r"(?:\w|\.|::){0,120}?(?:[Ee]rror|Exception|Timeout|Errno::E[A-Z]{3,16}) ?\((?:\d{1,4}, )?['\"]?"
+).match
 _HINT: Final = re.compile(
     r"refused|time[d-]? ?out|timeout|expired|deadline|unreachable|route|not known|servname|resolution|ssl|certificat|"
     r" E[A-Z]{3}|tcp|EOF|pipe|tls|x509|reset|getaddrinfo|socket",
@@ -69,9 +73,9 @@ def error_in(text: str) -> Attempt | None:
 
 
 def _error(text: str) -> Attempt | None:
-    account = text.partition("\n")[0].strip()
+    account = text.partition("\n")[0].strip().removesuffix(":")
     for _ in range(_MOST_CLASSES):
-        named = _CLASS(text)
+        named = _CLASS(text) or _CALLED(text)
         if named is None:
             break
         text = text[named.end() :]

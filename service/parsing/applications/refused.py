@@ -109,7 +109,7 @@ def _refusal(text: str, start: int, reply: str) -> Said | None:
         return None
     reply = reply.removeprefix('"')
     cut = _TAIL(reply)
-    reply = (reply[: cut.start()] if cut else reply).replace('"', "").rstrip()
+    reply = (reply[: cut.start()] if cut else reply).replace('"', "").rstrip().removesuffix("):")
     if reply.endswith(")") and reply.count("(") < reply.count(")"):
         reply = reply[:-1]  # Ruby's: Net::SMTPServerBusy (454 …)
     attempt = reply_attempt(reply, recipients_in(before))

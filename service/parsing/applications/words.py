@@ -49,7 +49,8 @@ _WORDS: Final = frozenset(
         "response responded responds respond reply replied replies answer answered answers result results status "
         "return returned returns ret retcode data string info output got last final said says sdk struct "
         # of the request, or the job, in which it was sent
-        "req request requestid request_id req_id trace traceid trace_id correlation_id job jobid job_id jid task_id "
+        "req request requestid request_id req_id trace traceid trace_id correlation_id job jobid job_id jid task "
+        "task_id sidekiq celery "
         # small ones
         "a an the to for from by via with at on in of and is was has been it its this that we our new id ids "
         "message-id messageid message_id number no nr count b s c d i w e t level log logger root main app "
@@ -79,12 +80,14 @@ def tells_of_sending_mail(words: str) -> bool:
     return _SENDING(words) is not None and _MAIL(words) is not None
 
 
-_SENDING: Final = re.compile(r"(?<![A-Za-z])(?:sen[dt]|sending|deliver\w{0,3}|dispatch\w{0,3})", re.IGNORECASE).search
+_SENDING: Final = re.compile(
+    r"(?<![A-Za-z])(?:sen[dt]|sending|deliver\w{0,3}|dispatch\w{0,3})|MailDeliveryJob|DeliveryJob", re.IGNORECASE
+).search
 _MAIL: Final = re.compile(r"mail|(?<![A-Za-z])SES(?![A-Za-z])", re.IGNORECASE).search
 # What an application says of a failure, beside what it says of mail.
 _FAILING: Final = re.compile(
     r"\b(?:fail(?:ed|ure|s|ing)?|errors?|exception|could(?:n't)?|can(?:not|'t)|not|be|unable|try(?:ing)?|tried|while|"
-    r"when|during|occurred|unexpected|caught|raised|problem|trouble|because|due|through|using)\b",
+    r"when|during|occurred|unexpected|caught|raised|problem|trouble|because|due|through|using|perform(?:ing|ed)?)\b",
     re.IGNORECASE,
 )
 
