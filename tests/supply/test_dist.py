@@ -21,7 +21,12 @@ from tests.integration.prometheus import Server
 from tests.rules.prometheus import ROOT
 
 EPOCH = "1764000000"
-LINE = "Nov 24 09:00:00 mx postfix/smtp[1]: 4Xyz1: to=<a@b.example>, relay=none, status=bounced (554 Message rejected)"
+SES = "email-smtp.eu-west-1.amazonaws.com[203.0.113.9]:587"
+LOG = f"""\
+2026-11-24T09:00:00+00:00 mx postfix/qmgr[7]: 4FACE1: from=<shop@app.example>, size=900, nrcpt=1 (queue active)
+2026-11-24T09:00:01+00:00 mx postfix/smtp[8]: 4FACE1: to=<ann@post.example>, relay={SES}, delay=1, dsn=5.0.0, \
+status=bounced (host {SES} said: 554 Message rejected: Sending paused for this account.)
+"""
 
 
 def _built(source: Path, into: Path, umask: int, *targets: str) -> dict[str, Path]:
@@ -94,7 +99,7 @@ def test_the_wheel_works_in_an_empty_environment(kafka, prefix, tmp_path):
         return done.stdout
 
     assert "What became of the mail?" in run("--help")
-    (home / "mail.log").write_text(f"{LINE}\n")
+    (home / "mail.log").write_text(LOG)
     assert '"outcome":"refused"' in run("scan", "--smtp", "mail.log", "--format", "jsonl")
     _serves(mailgap, home, kafka, prefix, run)
 
