@@ -23,6 +23,7 @@ pytestmark = pytest.mark.helm
 NOT_IN_THE_CHART = {
     "sns_certificates": "a folder that an image of one's own would hold",
     "sns_roots": "the same",
+    "historic": "a backfill is judged by a worker of its own, for as long as it takes",
     **dict.fromkeys(
         ("feed_files", "feed_host", "feed_journal", "feed_start", "feed_state"),
         "`mailgap feed` runs on the hosts whose logs it brings; in a cluster a shipper does",
