@@ -185,6 +185,10 @@ class Pseudonyms:
             Kind.TAGS: self._mask_tags,
         }
 
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes that all who have the key make alike, and that say nothing of it nor of any pseudonym."""
+        return hmac.digest(self._key, b"\0" + purpose.encode(), "sha256")  # no address begins with a NUL
+
     def address(self, address: str) -> str:
         """The address's pseudonym at its domain, whose case does not matter. The empty (null) sender stays empty."""
         return self._cached(address)

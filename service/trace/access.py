@@ -77,7 +77,7 @@ class Access:
     local_role: Role = Role.READER
     """Of whoever is on this machine, while the page listens on the loopback alone."""
     secret: bytes = b""
-    """Signs sessions; made anew by every process, so that a restart signs everybody out."""
+    """Signs sessions. A token that is taken out of the file ends its sessions, whatever signed them."""
 
     def visitor(self, request: Request, now: float) -> Visitor | None:
         """Who asks; None: nobody who may. `now` in seconds since 1970."""

@@ -55,8 +55,17 @@ def access(settings: Settings, *, own_file: bool) -> Access:
         unmask_groups=frozenset(settings.trace_unmask_groups),
         open=is_loopback(host),
         local_role=Role.UNMASK if own_file and settings.addresses == "raw" else Role.READER,
-        secret=secrets.token_bytes(32),
+        secret=_secret(settings),
     )
+
+
+def _secret(settings: Settings) -> bytes:
+    """Signs sessions. Of several pages that share a key the same, so that each knows whom another has signed in."""
+    try:
+        hide = settings.pseudonyms()
+    except SettingsError:  # ids can be looked for without a key; one that is wrong has been said by now
+        hide = None
+    return secrets.token_bytes(32) if hide is None else hide.secret("sessions of the trace page")
 
 
 def _tokens(path: str | None) -> dict[str, Visitor]:

@@ -7,6 +7,8 @@ import ipaddress
 
 import pytest
 
+from service.settings import load
+from service.trace import serving
 from service.trace.access import SESSION, Access, AccessError, Request, Role, Visitor, is_loopback, read_tokens
 from service.trace.limits import MOST_VISITORS, Limiter
 
@@ -107,6 +109,26 @@ def test_a_session_lasts_its_time_and_cannot_be_made_up():
     for wrong in ("x", session[:-3], session.replace("A", "B", 1), "ä", "LS4t", ""):
         assert wrong == session or access.visitor(Request("192.0.2.1", {}, wrong), 1000) is None
     assert TOKEN not in session
+
+
+def test_of_several_pages_with_one_key_each_knows_whom_another_has_signed_in(tmp_path):
+    """Two replicas over one PostgreSQL; without a key that they share, each knows its own sessions alone."""
+    (tmp_path / "tokens").write_text(f"reader ann {TOKEN}\n")
+    for name in ("one", "other"):
+        (tmp_path / name).write_text(f"the {name} key of this test, long enough")
+
+    def page(key):
+        flags = {"trace_tokens_file": str(tmp_path / "tokens"), "http_bind": "0.0.0.0:0"}
+        return serving.access(
+            load({**flags, **({"pseudonym_key_file": str(tmp_path / key)} if key else {})}), own_file=False
+        )
+
+    def knows(mine, theirs):
+        return page(mine).visitor(Request("192.0.2.1", {}, page(theirs).session(TOKEN, 1000)), 1000) is not None
+
+    assert knows("one", "one")
+    assert not knows("one", "other")
+    assert not knows("", "")
 
 
 def test_a_token_may_stand_there_as_its_hash():
