@@ -18,6 +18,7 @@ import click
 from service.commands import (
     backfill,
     bridge,
+    canary,
     dead_letters,
     demo,
     doctor,
@@ -46,6 +47,7 @@ COMMANDS = (
     bridge.bridge,
     feed.feed,
     backfill.backfill,
+    canary.canary,
     topics.topics,
     doctor.doctor,
     dead_letters.dead_letters,

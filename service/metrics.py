@@ -1,5 +1,5 @@
-"""Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Those of `mailgap feed` and
-`backfill` stand in `service.metrics_feed`; nothing else makes one.
+"""Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Those of `feed`, of the canary
+and of SES's account stand in modules beside this one (`service.metrics_…`); nothing else makes one.
 
 No label grows with traffic: no address, no id; recipient domains only as the biggest providers and `other`. The page
 `deploy/METRICS.md` is made from this catalogue (`service.metrics_page`), and a test compares the two.
@@ -55,7 +55,8 @@ def gauge(name: str, text: str, why: str, *labels: str) -> Gauge:
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, text: str, why: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+def histogram(name: str, text: str, why: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+    """An entry of the catalogue."""
     CATALOGUE.append(Metric(name, "histogram", labels, text, why, buckets))
     return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
 
@@ -97,14 +98,14 @@ DELAYS: Final = counter(
     "stream",
     "provider",
 )
-HANDOFF_SECONDS: Final = _histogram(
+HANDOFF_SECONDS: Final = histogram(
     "mailgap_handoff_seconds",
     "From a mail's first log line to SES's id for its last recipient, both by the host's own clock.",
     "A queue that grows at the mail server, before any deadline passes.",
     "stream",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 21600, 86400),
 )
-DELIVERY_SECONDS: Final = _histogram(
+DELIVERY_SECONDS: Final = histogram(
     "mailgap_delivery_seconds",
     "From SES's acceptance to the delivery, a recipient.",
     "How late mail arrives, by stream and by provider; 50400 is the longest that SES tries.",
@@ -227,7 +228,7 @@ ROWS: Final = gauge("mailgap_rows", "Rows in this worker's shards.", "What a res
 ROWS_DROPPED: Final = counter(
     "mailgap_rows_dropped_total", "Rows dropped with their window.", "Whether the state is kept small."
 )
-COMMIT_SECONDS: Final = _histogram(
+COMMIT_SECONDS: Final = histogram(
     "mailgap_commit_seconds",
     "How long a shard's transaction took to commit.",
     "A broker that is slow.",
@@ -317,15 +318,6 @@ TRACE_MAILS: Final = gauge("mailgap_trace_store_mails", "Mails in the trail stor
 TRACE_BYTES: Final = gauge(
     "mailgap_trace_store_bytes", "What the trail store takes on disk.", "A disk that fills; days of retention to spare."
 )
-CANARY_ARRIVED: Final = gauge(
-    "mailgap_canary_arrived_timestamp_seconds",
-    "When the newest canary mail that was delivered had been sent.",
-    "The whole way works: application, SES, events, mailgap.",
-    "canary",
-)
-CANARY_INTERVAL: Final = gauge(
-    "mailgap_canary_interval_seconds", "How often a canary mail is sent.", "After how long one is missing.", "canary"
-)
 
 
 def release() -> str:
@@ -364,12 +356,12 @@ def count(tally: Tally) -> None:
     """Adds what steps have counted, after their commit. Where a mail is known, its id goes along as the exemplar."""
     for key, (increment, mail) in tally.sums().items():
         counter = _COUNTERS[key[0]]
-        (counter.labels(*key[1:]) if key[1:] else counter).inc(increment, _exemplar(mail))
+        (counter.labels(*key[1:]) if key[1:] else counter).inc(increment, exemplar(mail))
     for (name, *labels), seconds, mail in tally.timings:
-        _HISTOGRAMS[name].labels(*labels).observe(seconds, _exemplar(mail))
+        _HISTOGRAMS[name].labels(*labels).observe(seconds, exemplar(mail))
 
 
-def _exemplar(mail: str) -> dict[str, str] | None:
+def exemplar(mail: str) -> dict[str, str] | None:
     """OpenMetrics allows 128 characters."""
     return {"mail_id": mail} if 0 < len(mail) <= _LONGEST_EXAMPLE else None
 

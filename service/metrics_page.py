@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-import service.metrics_feed  # noqa: F401 its part of the catalogue
+from service import metrics_canary, metrics_feed  # noqa: F401 each adds its part to the catalogue
 from service.metrics import CATALOGUE
+
+__all__ = ["CATALOGUE", "page"]
 
 if TYPE_CHECKING:
     from service.metrics import Metric
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 _HEAD: Final = """\
 # Metrics
 
-Made from `service/metrics.py` and its neighbour for `feed` by `python -m service.metrics_page`; do not edit. Each
-command serves its own at `/metrics`,
+Made from `service/metrics*.py` by `python -m service.metrics_page`; do not edit. Each command serves its own at `/metrics`,
 with exemplars (the id of a mail) where OpenMetrics is asked for. Besides these there is what the process itself uses
 (`process_resident_memory_bytes` and its like).
 

@@ -113,12 +113,12 @@ class Security:
 
     def password(self, environ: Mapping[str, str]) -> str:
         """Of `sasl_username`. Raises `SettingsError`."""
-        return _secret(self.sasl_password_file, environ, "MAILGAP_SASL_PASSWORD", "--sasl-password-file")
+        return secret(self.sasl_password_file, environ, "MAILGAP_SASL_PASSWORD", "--sasl-password-file")
 
     def client_secret(self, environ: Mapping[str, str]) -> str:
         """Of `oauth_client_id`. Raises `SettingsError`."""
         name, flag = "MAILGAP_OAUTH_CLIENT_SECRET", "--oauth-client-secret-file"
-        return _secret(self.oauth_client_secret_file, environ, name, flag)
+        return secret(self.oauth_client_secret_file, environ, name, flag)
 
 
 def msk_region(bootstrap_servers: str, region: str | None) -> str:
@@ -129,7 +129,7 @@ def msk_region(bootstrap_servers: str, region: str | None) -> str:
     return region or (found[1] if found else "")
 
 
-def _secret(path: str | None, environ: Mapping[str, str], variable: str, flag: str) -> str:
+def secret(path: str | None, environ: Mapping[str, str], variable: str, flag: str) -> str:
     """A secret's text, without the line's end that editors and `echo` leave."""
     if path is None:
         if not environ.get(variable):

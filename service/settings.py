@@ -16,6 +16,7 @@ from service.aws_values import MOST_POLLERS, MOST_RECEIVES, accounts, endpoint, 
 from service.notifications.sinks import Sink, SinksError, parse_sinks
 from service.policy import Policy, PolicyError, parse_policy
 from service.privacy import Pseudonyms, key_id_of
+from service.setting_canary import CANARY, CanarySettings
 from service.setting_feed import FEED, FeedSettings
 from service.setting_security import SECURITY, Security
 from service.setting_values import (
@@ -112,6 +113,7 @@ TABLE: Final = (
     Setting("configuration_sets", "--configuration-set", (), words, "Of SES: sets that doctor looks at; all if none."),
     Setting("historic", "--historic", default=False, read=truth, help="The inputs are history: nobody is paged."),
     *FEED,
+    *CANARY,
     *SECURITY,
 )
 """`pseudonym_key` itself may also stand in the environment (`MAILGAP_PSEUDONYM_KEY`), never in the file or a flag.
@@ -165,6 +167,7 @@ class Settings:
     configuration_sets: tuple[str, ...]
     historic: bool
     feed: FeedSettings
+    canary: CanarySettings
     security: Security
 
     @property
@@ -263,8 +266,9 @@ def load(
         where, value = _origin(setting, flags, environ, {**(defaults or {}), **document})
         values[setting.key] = None if value is None else setting.read(value, where)
     feed = FeedSettings(**{setting.key: values.pop(setting.key) for setting in FEED})
+    canary = CanarySettings(**{setting.key: values.pop(setting.key) for setting in CANARY})
     security = Security(**{setting.key: values.pop(setting.key) for setting in SECURITY})
-    settings = Settings(**values, feed=feed, security=security)
+    settings = Settings(**values, feed=feed, canary=canary, security=security)
     _check_inputs(settings)
     security.complain()
     return settings

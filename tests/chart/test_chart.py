@@ -123,7 +123,7 @@ def test_every_mount_has_its_volume_and_none_lies_in_another(case):
 def test_selectors_find_the_pods_and_no_others():
     everything = rendered("everything")
     deployments = everything.of("Deployment")
-    assert set(deployments) == {"ingest", "correlate", "notify", "trace", "bridge"}
+    assert set(deployments) == {"ingest", "correlate", "notify", "trace", "bridge", "canary"}
     for name, deployment in deployments.items():
         wanted = deployment["spec"]["selector"]["matchLabels"]
         labels = {role: each["spec"]["template"]["metadata"]["labels"] for role, each in deployments.items()}

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from service.bridge.bridge import STOP_BOUND as BRIDGE_STOP
+from service.canary.sending import TIMEOUT as CANARY_STOP
 from service.cli import cli
 from service.commands.notify import STOP_BOUND as NOTIFY_STOP
 from service.edges import topics
@@ -85,6 +86,7 @@ def test_a_pod_has_the_secrets_that_it_needs_and_no_others():
         "notify": kafka | {"mailgap-sinks"},
         "trace": kafka | {"mailgap-pseudonym", "mailgap-pseudonym-2025", "mailgap-tokens"},
         "bridge": kafka,
+        "canary": kafka | {"mailgap-smtp", "mail-ca"},
         "topics": kafka,
         "test": kafka | {"mailgap-pseudonym"},
     }
@@ -104,6 +106,7 @@ def test_no_secret_stands_in_what_is_rendered():
         ("correlate", WORKER_STOP),
         ("notify", NOTIFY_STOP),
         ("bridge", BRIDGE_STOP),
+        ("canary", CANARY_STOP),
     ],
 )
 def test_a_role_has_the_time_that_it_takes_to_stop(role, bound):

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.helm
         ({"privacy": {"addresses": "hidden"}}, "/privacy/addresses"),
         ({"inputs": {"smtpTopics": ["app smtp"]}}, "/inputs/smtpTopics/0"),
         ({"bridge": {"allowedAccounts": [111122223333]}}, "/bridge/allowedAccounts/0"),
+        ({"canary": {"via": "mail.example:25"}}, "/canary/via"),
         ({"image": {"digest": "latest"}}, "/image/digest"),
         ({"topics": {"partitions": 0}}, "/topics/partitions"),
     ],
@@ -53,6 +54,8 @@ def test_the_schema_refuses_what_is_misspelt(values, said):
         ({"trace": {"enabled": True}}, "who may read"),
         ({"trace": {"enabled": True, "proxies": ["10.0.0.1"], "replicas": 2}}, "SQLite is one pod's"),
         ({"bridge": {"enabled": True}}, "bridge.enabled needs bridge.queues"),
+        ({"canary": {"enabled": True, "via": "ses"}}, "canary.enabled needs canary.via"),
+        ({"canary": {"smtpPasswordSecret": {"name": "x"}}}, "whose password is it?"),
         (
             {"bridge": {"enabled": True, "queues": ["q"]}, "inputs": {"sesTopics": ["a", "b"]}},
             "say where the events go",

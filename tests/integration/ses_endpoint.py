@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import email
 import re
+import ssl
 import time
 import uuid
 import warnings
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,10 +86,11 @@ class Attempt:
 class SesEndpoint:
     """Runs in a thread of its own from `start` to `close`. `attempts` is the truth, in the order of arrival.
 
-    With `credentials` (name, password) it wants AUTH, as the real one does.
+    With `credentials` (name, password) it wants AUTH, as the real one does; with `tls` it offers STARTTLS.
     """
 
     credentials: tuple[str, str] | None = None
+    tls: ssl.SSLContext | None = None
     script: deque[Fate] = field(default_factory=deque)
     attempts: list[Attempt] = field(default_factory=list)
     port: int = field(default_factory=free_port)
@@ -171,6 +174,28 @@ def _rule(address: str) -> tuple[Fate, int]:
     return (Fate(rule[1]), int(rule[2] or _FOR_EVER)) if rule else _ACCEPT
 
 
+def events_of(attempt: Attempt) -> list[dict[str, Any]]:
+    """What SES publishes about a mail that it took: it was sent, and every recipient got it."""
+    if attempt.ses_id is None:
+        return []
+    at = int(attempt.ses_id[4:16], 16)
+    stamp, later = (f"{iso(milliseconds)}Z" for milliseconds in (at, at + 900))
+    mail = {
+        "timestamp": stamp,
+        "source": attempt.sender,
+        "messageId": attempt.ses_id,
+        "destination": list(attempt.recipients),
+        "headers": [{"name": "Message-ID", "value": attempt.message_id}] if attempt.message_id else [],
+    }
+    delivery = {"timestamp": later, "recipients": list(attempt.recipients), "smtpResponse": "250 ok"}
+    sent = {"eventType": "Send", "mail": mail, "send": {}}
+    return [sent, {"eventType": "Delivery", "mail": mail, "delivery": delivery}]
+
+
+def iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+
+
 def new_ses_id(at: float | None = None) -> str:
     """An id as SES makes them: region 0100 (us-east-1), milliseconds of acceptance, randomness, `-000000`."""
     milliseconds = int((time.time() if at is None else at) * 1000)
@@ -211,6 +236,7 @@ class _Controller(Controller):
             auth_require_tls=False,
             auth_exclude_mechanism=() if given else ("LOGIN", "PLAIN"),
             authenticator=self._authenticate,
+            tls_context=self._endpoint.tls,
         )
 
     def _authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:

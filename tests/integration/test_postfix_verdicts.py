@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from tests.conftest import need
 from tests.integration.judged import name_of
 from tests.integration.postfix import PostfixUnavailable
-from tests.integration.ses_endpoint import Fate
+from tests.integration.ses_endpoint import Fate, events_of, iso
 from tests.integration.test_postfix import STORY, Truth, run_postfix_story
 from tests.integration.world import mailgap
 
@@ -56,33 +55,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     except PostfixUnavailable as missing:
         need("postfix", str(missing))
     events = folder / "events.json"
-    events.write_text("\n".join(json.dumps(event) for attempt in truth.attempts for event in _events(attempt)))
+    events.write_text("\n".join(json.dumps(event) for attempt in truth.attempts for event in events_of(attempt)))
     policy = folder / "policy.yaml"
     policy.write_text(f"sources: {{relays: [{truth.relay}]}}\n")
     both = "--policy", policy, "--as-of", NEVER, "--smtp", log
     return Seen(truth, log, _scanned(*both), _scanned(*both, "--ses", events))
-
-
-def _events(attempt: Any) -> list[dict[str, Any]]:
-    """What SES publishes about a mail that it took: it was sent, and every recipient got it."""
-    if attempt.ses_id is None:
-        return []
-    at = int(attempt.ses_id[4:16], 16)
-    stamp, later = (f"{_iso(milliseconds)}Z" for milliseconds in (at, at + 900))
-    mail = {
-        "timestamp": stamp,
-        "source": attempt.sender,
-        "messageId": attempt.ses_id,
-        "destination": list(attempt.recipients),
-        "headers": [{"name": "Message-ID", "value": attempt.message_id}] if attempt.message_id else [],
-    }
-    delivery = {"timestamp": later, "recipients": list(attempt.recipients), "smtpResponse": "250 ok"}
-    sent = {"eventType": "Send", "mail": mail, "send": {}}
-    return [sent, {"eventType": "Delivery", "mail": mail, "delivery": delivery}]
-
-
-def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
 
 
 def _scanned(*arguments: object) -> Documents:
@@ -111,7 +88,7 @@ def test_what_ses_took_waits_for_its_events_in_the_log_alone(seen, story):
     (attempt,) = [a for a in seen.truth.attempts if a.ses_id == document["ses_message_id"]]
     assert _outcomes(document) == dict.fromkeys(attempt.recipients, "pending")
     assert document["gaps"] == []
-    assert document["accepted_at"] == f"{_iso(int(attempt.ses_id[4:16], 16))}Z"
+    assert document["accepted_at"] == f"{iso(int(attempt.ses_id[4:16], 16))}Z"
 
 
 @pytest.mark.parametrize("story", [*ACCEPTED, "by sendmail", "throttled, then sent", "throttled twice, then sent"])

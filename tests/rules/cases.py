@@ -347,7 +347,7 @@ CASES = (
             'mailgap_canary_interval_seconds{canary="otp"}': "300x120",
         },
         "50m",
-        "The canary of stream otp has not arrived for 20m 0s",
+        "The canary otp has not arrived for 20m 0s",
         {"canary": "otp"},
         "70m",
         {

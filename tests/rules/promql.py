@@ -9,8 +9,7 @@ import re
 
 import yaml
 
-import service.metrics_feed  # noqa: F401 its part of the catalogue
-from service.metrics import CATALOGUE
+from service.metrics_page import CATALOGUE
 from tests.rules.prometheus import RULE_FILES
 
 SCRAPED = frozenset({"job", "instance"})

@@ -20,6 +20,7 @@ CALLS = {
     "suppression": {"service/aws/ses.py": "sesv2"},
     "identities": {"service/aws/ses.py": "sesv2"},
     "configuration-sets": {"service/aws/ses.py": "sesv2"},
+    "canary": {"service/canary/sending.py": "sesv2"},
 }
 """Which modules a policy is for, and the service that each calls."""
 
@@ -67,6 +68,8 @@ def test_a_policy_is_valid(name):
         assert statement["Effect"] == "Allow"
         assert re.fullmatch(r"[A-Za-z0-9]+", statement["Sid"])
         assert isinstance(statement["Action"], list)
+        for condition in statement.get("Condition", {}).values():
+            assert all(re.fullmatch(r"ses:[A-Za-z]+", key) for key in condition)
         for resource in _listed(statement["Resource"]):
             assert resource == "*" or re.fullmatch(r"arn:aws:[a-z0-9]+:[A-Z]*:[A-Z]*:[\w:/*.-]+", resource)
 

@@ -16,7 +16,7 @@ from service.tally import Tally
 PAGE = Path(__file__).parents[2] / "deploy" / "METRICS.md"
 CLOSED = {
     "source", "result", "reason", "outcome", "stream", "provider", "kind", "cause", "resolution", "topic",
-    "partition", "version", "host", "delay_type", "condition", "sink", "call", "canary", "queue", "log",
+    "partition", "version", "host", "delay_type", "condition", "sink", "call", "canary", "queue", "log", "leg",
 }  # fmt: skip
 
 

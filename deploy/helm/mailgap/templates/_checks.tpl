@@ -55,6 +55,12 @@
 {{- fail "trace.ingress.enabled needs trace.ingress.host" -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.canary.enabled (not (and $v.canary.via $v.canary.sender)) -}}
+{{- fail "canary.enabled needs canary.via (the way of the application) and canary.sender" -}}
+{{- end -}}
+{{- if and $v.canary.smtpPasswordSecret.name (not $v.canary.smtpUser) -}}
+{{- fail "canary.smtpPasswordSecret needs canary.smtpUser: whose password is it?" -}}
+{{- end -}}
 {{- if $v.bridge.enabled -}}
 {{- if not $v.bridge.queues -}}
 {{- fail "bridge.enabled needs bridge.queues" -}}

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The workloads that run, as {"names": [...]}. */}}
 {{- define "mailgap.workloads" -}}
 {{- $names := ternary (list "ingest" "correlate") (list "worker") .Values.split -}}
-{{- range $role := list "notify" "trace" "bridge" -}}
+{{- range $role := list "notify" "trace" "bridge" "canary" -}}
 {{- if (index $.Values $role).enabled -}}{{- $names = append $names $role -}}{{- end -}}
 {{- end -}}
 {{- dict "names" $names | toYaml -}}

@@ -63,6 +63,20 @@
 {{- with $v.bridge.allowedAccounts }}{{ $_ := set $c "allowed_accounts" . }}{{ end -}}
 {{- with $v.bridge.allowedTopics }}{{ $_ := set $c "allowed_topics" . }}{{ end -}}
 {{- end -}}
+{{- with $v.canary }}{{- if .enabled }}
+{{- $_ := set $c "canary_name" .name }}
+{{- $_ := set $c "canary_via" .via }}
+{{- $_ := set $c "canary_sender" .sender }}
+{{- $_ := set $c "canary_recipient" .recipient }}
+{{- $_ := set $c "canary_expect" .expect }}
+{{- $_ := set $c "canary_unlogged" .unlogged }}
+{{- $_ := set $c "canary_interval" .interval }}
+{{- $_ := set $c "canary_patience" .patience }}
+{{- with .configurationSet }}{{ $_ := set $c "canary_set" . }}{{ end -}}
+{{- with .smtpUser }}{{ $_ := set $c "canary_user" . }}{{ end -}}
+{{- if .smtpPasswordSecret.name }}{{ $_ := set $c "canary_password_file" (print $secrets "/smtp-password") }}{{ end -}}
+{{- if .smtpCaSecret.name }}{{ $_ := set $c "canary_ca_file" (print $secrets "/smtp-ca.crt") }}{{ end -}}
+{{- end }}{{ end -}}
 {{- toYaml $c -}}
 {{- end }}
 
@@ -176,6 +190,14 @@ capabilities: {drop: [ALL]}
       - serviceAccountToken: {audience: {{ $k.oauth.serviceAccountAudience | quote }}, expirationSeconds: 3600, path: kafka-token}
 {{- else if $k.oauth.clientSecret.name }}{{ $none = false }}
       - secret: {name: {{ $k.oauth.clientSecret.name | quote }}, items: [{key: {{ $k.oauth.clientSecret.key | quote }}, path: oauth-client-secret}]}
+{{- end }}
+{{- if eq .role "canary" }}
+{{- with $v.canary.smtpPasswordSecret }}{{ if .name }}{{ $none = false }}
+      - secret: {name: {{ .name | quote }}, items: [{key: {{ .key | quote }}, path: smtp-password}]}
+{{- end }}{{ end }}
+{{- with $v.canary.smtpCaSecret }}{{ if .name }}{{ $none = false }}
+      - secret: {name: {{ .name | quote }}, items: [{key: {{ .key | quote }}, path: smtp-ca.crt}]}
+{{- end }}{{ end }}
 {{- end }}
 {{- if $none }} []
 {{- end }}
