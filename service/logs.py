@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 FORMATS: Final = ("auto", "json", "text")
 TOLD: Final = ("gaps_opened", "gaps_resolved", "refusals", "dead_letters")
 """What is counted and told; the rest is for graphs."""
-LIFE: Final = frozenset({"started", "stopped", "restored", "hole", "repeated", "unmasked", "swept", "subscription"})
+LIFE: Final = frozenset(
+    {"started", "stopped", "restored", "hole", "repeated", "unmasked", "swept", "subscription", "asked_aws"}
+)
 """Events of a worker's own life, which no counter counts."""
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     metric.name.removeprefix("mailgap_").removesuffix("_total"): metric.labels for metric in CATALOGUE

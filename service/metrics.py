@@ -1,5 +1,5 @@
-"""Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Those of `feed`, of the canary
-and of SES's account stand in modules beside this one (`service.metrics_…`); nothing else makes one.
+"""Every metric that mailgap exports: name, type, labels, buckets, help, and what it is for. Those of `feed`, of the
+canary and of SES's account stand in modules beside this one (`service.metrics_…`); nothing else makes one.
 
 No label grows with traffic: no address, no id; recipient domains only as the biggest providers and `other`. The page
 `deploy/METRICS.md` is made from this catalogue (`service.metrics_page`), and a test compares the two.

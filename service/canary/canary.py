@@ -98,7 +98,9 @@ class Canary:
                 await self._send()
             except NotSentError as error:
                 self._complaint = str(error)
-                log.warning("not sent: %s", error, extra=fields("canary_refused", canary=self._plan.mail.name))
+                log.warning(
+                    "not sent: %s", error, extra=fields("canary_sent", canary=self._plan.mail.name, result="refused")
+                )
             due = max(due + self._plan.interval, loop.time())  # after a way that hung, no volley
             await asyncio.sleep(due - loop.time())
 
@@ -125,7 +127,9 @@ class Canary:
     def _tell(self, news: News) -> None:
         name, standing = self._plan.mail.name, news.standing
         CANARY_MAILS.labels(name, news.result).inc()
-        said = fields("canary", canary=name, result=news.result.value, mail=standing.mail_id or news.flight.message_id)
+        said = fields(
+            "canary_mails", canary=name, result=news.result.value, mail=standing.mail_id or news.flight.message_id
+        )
         if news.result is Result.MISSING:
             self._complaint = standing.broken
             log.warning("missing for %g s: %s", self._plan.patience, standing.broken, extra=said)

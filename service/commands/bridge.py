@@ -12,7 +12,7 @@ import click
 from aiokafka.errors import KafkaError
 
 from service import logs
-from service.commands.aws import need_boto
+from service.commands.aws import need_boto, regions_of
 from service.commands.common import Failure, logging_options, settings_of, settings_options
 from service.edges.http import HttpServer
 from service.edges.topics import KafkaUnusableError
@@ -29,7 +29,7 @@ log = logging.getLogger("mailgap.bridge")
 _OPTIONS: Final = (
     *("bootstrap_servers", "ses_topics", "prefix", "http_bind", "queues", "region", "endpoint_url", "pollers", "wait"),
     *("visibility", "receives", "buckets", "allowed_accounts", "allowed_topics", "verify_sns", "sns_certificates"),
-    *("sns_roots", "sns_max_age"),
+    *("sns_roots", "sns_max_age", "ask_aws"),
 )
 
 
@@ -42,6 +42,8 @@ def bridge(log_level: str, log_format: str, config: str | None, **flags: Any) ->
     A record is deleted from its queue only after Kafka has it (acks=all), so it may come twice, which does no harm, and
     is never lost. What is no SES event, or is refused, goes to the dead letters with the reason. Credentials come from
     where AWS's own tools find them; deploy/iam/bridge.json is all that they must allow.
+
+    With --ask-aws SES's account (paused or not, quota, sent in 24 hours) is among the metrics: deploy/iam/account.json.
 
     Runs until SIGTERM or Ctrl-C. Several may run on the same queue.
     """
@@ -58,6 +60,7 @@ def bridge(log_level: str, log_format: str, config: str | None, **flags: Any) ->
 async def _run(settings: Settings) -> int:
     from service.aws.certificates import CertificatesError  # noqa: PLC0415 only the bridge pays for loading boto3
     from service.aws.clients import AwsError  # noqa: PLC0415
+    from service.aws.watching import watch  # noqa: PLC0415
 
     outlet = _outlet(settings)
     try:
@@ -69,6 +72,8 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, bridge.stop)
     server = HttpServer(settings.http_bind, dict, bridge.complaints, bridge.gauge)
+    regions = regions_of(settings)
+    watching = [asyncio.create_task(watch(regions.of()))] if regions else []
     try:
         await server.start()
         log.info("started", extra=logs.fields("started", queues=list(settings.queues), version=release()))
@@ -77,6 +82,8 @@ async def _run(settings: Settings) -> int:
         log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 one line, never a traceback
         return 1
     finally:
+        for task in watching:
+            task.cancel()
         await server.stop()
         await outlet.stop()
     log.info("stopped", extra=logs.fields("stopped"))

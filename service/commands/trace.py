@@ -14,6 +14,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from service import logs
+from service.commands.aws import regions_of
 from service.commands.common import Failure, logging_options, settings_of, settings_options
 from service.edges.topics import KafkaUnusableError
 from service.settings import SettingsError
@@ -42,6 +43,9 @@ _LONGEST_LINE: Final = 16 << 20
     "trace_tokens_file",
     "trace_proxies",
     "trace_unmask_groups",
+    "ask_aws",
+    "region",
+    "endpoint_url",
 )
 @click.option("--from", "source", metavar="FILE", help="Show what `scan --format jsonl` wrote (- is standard input).")
 @click.option("--serve-only", is_flag=True, help="Show what the store holds; another page follows Kafka into it.")
@@ -55,6 +59,9 @@ def trace(
     sender. With --from it needs no Kafka, and keeps nothing unless --trace-store is given; with --addresses raw, the
     file's addresses can be shown. On 127.0.0.1 whoever is on
     the machine may read; anywhere else people need a token or a proxy that signs them in.
+
+    With --ask-aws whoever may see addresses may ask SES about a mail (why its recipient is suppressed, say), and the
+    account's state is among the metrics. deploy/iam/ has the least policies.
     """
     from service.trace import serving  # noqa: PLC0415 only the page pays for loading its framework
     from service.trace.store.database import StoreError  # noqa: PLC0415
@@ -68,6 +75,7 @@ def trace(
         policy, access, keys = settings.policy(), serving.access(settings, own_file=source is not None), _keys(settings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    regions = regions_of(settings)
     with ExitStack() as stack:
         where = settings.trace_store
         if source is not None and flags.get("trace_store") is None:
@@ -79,7 +87,7 @@ def trace(
             if source is not None:
                 load(store, source)
             follow = source is None and not serve_only
-            service = serving.Service(settings, store, access, keys, policy, follow=follow)
+            service = serving.Service(settings, store, access, keys, policy, follow=follow, aws=regions)
             click.echo("mailgap trace: http://{}:{}/".format(*listener.getsockname()[:2]), err=True)
             asyncio.run(service.run(listener))
         except (StoreError, KafkaUnusableError, OSError) as error:

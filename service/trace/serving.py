@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,10 +25,12 @@ from service.trace.web.site import Site
 from service.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.applications import Starlette
 
+    from service.aws.evidence import Evidence, Wanted
+    from service.aws.ses import Regions
     from service.policy import Policy
     from service.privacy import Pseudonyms
     from service.settings import Settings
@@ -104,13 +107,23 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+def _asking(aws: Regions | None) -> Callable[[Wanted], tuple[Evidence, ...]] | None:
+    """How the page asks AWS, if it does."""
+    if aws is None:
+        return None
+    from service.aws.asking import ask  # noqa: PLC0415 only who asks pays for loading boto3
+
+    return partial(ask, aws)
+
+
 class Service:
     """One page, ready to run."""
 
     def __init__(
-        self, settings: Settings, store: Store, access: Access, keys: list[Pseudonyms], policy: Policy, *, follow: bool
-    ) -> None:
-        self._settings, self._store = settings, store
+        self, settings: Settings, store: Store, access: Access, keys: list[Pseudonyms], policy: Policy, *,
+        follow: bool, aws: Regions | None = None,
+    ) -> None:  # fmt: skip
+        self._settings, self._store, self._aws = settings, store, aws
         marks = Watermarks(configured=())
         self._follower = Follower(settings, store, marks) if follow else None
         site = Site(
@@ -122,6 +135,7 @@ class Service:
             runbooks=settings.runbooks,
             marks=marks,
             waiting=self._waiting,
+            aws=_asking(aws),
         )
         self.app: Starlette = build(site, well=self._wrong, before_scrape=self._scraped)
 
@@ -143,9 +157,13 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.leave)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        parts = []
+        parts: list[asyncio.Task[None]] = []
         if self._follower is not None:  # what nothing is added to is not swept either
             parts = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._sweep())]
+        if self._aws is not None:
+            from service.aws.watching import watch  # noqa: PLC0415 only who asks pays for loading boto3
+
+            parts.append(asyncio.create_task(watch(self._aws.of())))
         log.info("started", extra=fields("started", http="{}:{}".format(*listener.getsockname()[:2])))
         await asyncio.wait([serving, *parts], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True

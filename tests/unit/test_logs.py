@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service import logs
-from service.metrics import CATALOGUE
+from service.metrics_page import CATALOGUE
 from service.tally import Tally
 
 CODE = [*Path("service").rglob("*.py"), *Path("topologies").rglob("*.py")]

@@ -17,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "deploy" / "METRICS.md"
 CLOSED = {
     "source", "result", "reason", "outcome", "stream", "provider", "kind", "cause", "resolution", "topic",
     "partition", "version", "host", "delay_type", "condition", "sink", "call", "canary", "queue", "log", "leg",
+    "region", "status",
 }  # fmt: skip
 
 

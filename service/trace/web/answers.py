@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from service.aws.evidence import Evidence
 from service.contract.correlated import Correlated
 from service.contract.enums import GapKind, Outcome, Resolution
 from service.contract.wire import Timestamp, timestamp
@@ -58,6 +59,13 @@ class AwaitedGap(msgspec.Struct, frozen=True, kw_only=True):
     kind: GapKind
     recipient: str | None
     deadline: Timestamp
+
+
+class AwsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What AWS says now of what concerns one mail; it is beside the verdict, and never changes it."""
+
+    mail_id: str
+    evidence: tuple[Evidence, ...]
 
 
 class MailAnswer(msgspec.Struct, frozen=True, kw_only=True):

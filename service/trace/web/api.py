@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from service.trace.sources import Health
 from service.trace.summary import Statistics
-from service.trace.web.answers import GapGroups, GapHistory, GapList, MailAnswer, MailList
+from service.trace.web.answers import AwsAnswer, GapGroups, GapHistory, GapList, MailAnswer, MailList
 from service.trace.web.parameters import (
     GapsAsked,
     GroupsAsked,
@@ -58,6 +58,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "/mails/{mail_id}", "getMail", "What became of one mail.",
         MailAsked, MailAnswer, lambda site, visitor, asked, mail_id: site.mail(visitor, mail_id, asked.addresses),
+    ),
+    Endpoint(
+        "/aws/{mail_id}", "askAws", "What AWS says now of a mail's account, suppressed recipients or sender.",
+        Nothing, AwsAnswer, lambda site, visitor, _, mail_id: site.ask_aws(visitor, mail_id), is_search=True,
     ),
     Endpoint(
         "/gaps", "listGaps", "Gaps, open now unless asked otherwise.",

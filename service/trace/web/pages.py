@@ -175,14 +175,20 @@ def _instant(name: str, value: str) -> str:
 async def mail(request: Request) -> Response:
     """One mail's story."""
     site: Site = request.app.state.site
-    visitor = admitted(request)
-    asked = read(MailAsked, without_empty(dict(request.query_params)))
+    given = dict(without_empty(dict(request.query_params)))
+    asks = given.pop("aws", "") == "ask"
+    visitor = admitted(request, is_search=asks)
+    asked = read(MailAsked, given.items())
     answer = await run_in_threadpool(site.mail, visitor, request.path_params["mail_id"], asked.addresses)
     health = await run_in_threadpool(site.health)
     raw_hidden = asked.addresses == "masked" and await run_in_threadpool(site.hides, answer.mail.mail_id)
+    may_ask = await run_in_threadpool(site.may_ask_aws, visitor, answer.mail.mail_id)
+    aws = None
+    if asks and asked.addresses == "raw":  # what AWS says names addresses
+        aws = (await run_in_threadpool(site.ask_aws, visitor, answer.mail.mail_id)).evidence
     link = _origin(request) + mail_link(answer.mail.mail_id)
     return _page("mail.html", request, visitor, answer=answer, lanes=overview.lanes(answer.story),
-                 lots=overview.lots(answer.story), health=health, raw_hidden=raw_hidden,
+                 lots=overview.lots(answer.story), health=health, raw_hidden=raw_hidden, aws=aws, may_ask=may_ask,
                  raw_shown=asked.addresses == "raw", link=link)  # fmt: skip
 
 

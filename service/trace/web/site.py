@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from service.aws.evidence import wanted
 from service.edges.lookup import grouped
 from service.logs import fields
 from service.policy import Policy
@@ -21,6 +22,7 @@ from service.trace.sources import Health, health
 from service.trace.store.questions import Answers, Cursor, CursorError, Gaps, Mails
 from service.trace.typed import questions
 from service.trace.web.answers import (
+    AwsAnswer,
     GapGroups,
     GapHistory,
     GapList,
@@ -50,6 +52,7 @@ from service.watermarks import Watermarks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from service.aws.evidence import Evidence, Wanted
     from service.contract.correlated import Correlated
     from service.facts import Instant
     from service.trace.store.mails import Found
@@ -77,6 +80,8 @@ class Site:
     """What links to runbooks begin with; None: our own copies."""
     marks: Watermarks = field(default_factory=lambda: Watermarks(configured=()))
     waiting: Callable[[], int | None] = lambda: None
+    aws: Callable[[Wanted], tuple[Evidence, ...]] | None = None
+    """Asks AWS, where that was wanted. Blocks for about a second a question."""
     searches: Limiter = field(default_factory=lambda: Limiter(10, 40))
     requests: Limiter = field(default_factory=lambda: Limiter(50, 200))
     sign_ins: Limiter = field(default_factory=lambda: Limiter(0.2, 10))
@@ -124,6 +129,24 @@ class Site:
         shown, *later = self._shown(visitor, addresses, [document, *late])
         story = tell(*self._records(visitor, addresses, document), *later)
         return mail_answer(shown, later, awaited(shown, self.policy), story)
+
+    def ask_aws(self, visitor: Visitor, mail_id: str) -> AwsAnswer:
+        """What AWS says now, of addresses as they are. It is logged, by mail. Raises `ProblemError`."""
+        self.may_see(visitor, "raw")
+        if self.aws is None:
+            raise not_found("This page does not ask AWS: whoever runs it may start it with --ask-aws.")
+        document = self.store.mails.mail(mail_id)
+        if document is None:
+            raise not_found(f"no mail has the id {mail_id[:200]}")
+        log.warning("asked AWS", extra=fields("asked_aws", visitor=visitor.name, mails=[document.mail_id]))
+        return AwsAnswer(mail_id=document.mail_id, evidence=self.aws(wanted(self._records(visitor, "raw", document))))
+
+    def may_ask_aws(self, visitor: Visitor, mail_id: str) -> bool:
+        """Whether there is anything about the mail that AWS may know, and the visitor may ask."""
+        document = self.store.mails.mail(mail_id)
+        return (
+            self.aws is not None and visitor.role is Role.UNMASK and document is not None and bool(wanted([document]))
+        )
 
     def hides(self, mail_id: str) -> bool:
         """Whether the mail's record holds addresses that are masked for those who may not see them."""
