@@ -23,19 +23,25 @@ class Backlog:
 
     def __init__(self) -> None:
         """Nothing was received yet."""
-        self._sample: deque[tuple[Instant, Instant]] = deque()
+        self._sample: deque[tuple[Instant, Instant]] = (
+            deque()
+        )  # (received at, sent at), both rising: the first is least
 
     def received(self, now: Instant, sent: Iterable[Instant]) -> None:
         """A poll brought records that were sent at these times, or none."""
         oldest = min(sent, default=None)
         if oldest is None:
             self._sample.clear()
-        else:
-            self._sample.append((now, oldest))
+            return
+        while self._sample and self._sample[-1][1] >= oldest:  # what is younger and was received before counts no more
+            self._sample.pop()
+        self._sample.append((now, oldest))
 
     def age(self, now: Instant, in_work: Iterable[Instant] = ()) -> int:
         """Milliseconds. `in_work`: when those were sent that are in work."""
         while self._sample and self._sample[0][0] < now - MEMORY:
             self._sample.popleft()
-        oldest = min((*(sent for _, sent in self._sample), *in_work), default=now)
+        oldest = min(in_work, default=now)
+        if self._sample:
+            oldest = min(oldest, self._sample[0][1])
         return max(now - oldest, 0)

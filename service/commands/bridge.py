@@ -121,7 +121,7 @@ async def _built(settings: Settings, outlet: Outlet) -> Bridge:
         visibility=settings.visibility,
         receives=settings.receives,
     )
-    queues = _queues(settings, client("sqs", *where))
+    queues = _queues(settings, client("sqs", *where, validate=False))
     for queue in queues:
         await asyncio.to_thread(queue.find)
     await outlet.start()

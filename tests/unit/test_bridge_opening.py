@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from service.bridge.backlog import Backlog
+from service.bridge.backlog import MEMORY, Backlog
 from service.bridge.opening import Forward, Nothing, Object, Objects, Rules, open_event, open_record
 from service.contract.bridged import LONGEST, OLDEST_AGE, oldest_age
 from service.facts import Reason, Source, Unparsable
@@ -136,6 +138,19 @@ def test_the_backlog_is_that_of_the_oldest_record():
     backlog.received(1_066_000, [])
     assert backlog.age(1_066_000) == 0, "nothing waits"
     assert backlog.age(1_066_000, [1_000_000]) == 66_000, "but what is in work still belongs to the queue"
+
+
+@given(st.lists(st.tuples(st.integers(0, 30_000), st.lists(st.integers(0, 300_000), max_size=3)), max_size=30))
+def test_the_backlog_is_that_of_a_minute_however_many_polls_it_had(polls):
+    """As a sample would say that is kept whole: what is left out of it could never have been the oldest."""
+    backlog, kept, now = Backlog(), [], 1_000_000
+    for later, ages in polls:
+        now += later
+        backlog.received(now, [now - age for age in ages])
+        kept = [*kept, (now, max(ages))] if ages else []
+        asked = now + 20_000
+        within = [at - age for at, age in kept if at >= asked - MEMORY]
+        assert backlog.age(asked) == asked - min(within, default=asked)
 
 
 @pytest.mark.parametrize(
