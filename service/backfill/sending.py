@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from service.edges.outlet import Outlet
     from service.facts import Source
 
+BEGUN = "begun"
 DONE = "done"
 
 
@@ -30,6 +31,7 @@ async def send(
     tell: Callable[[int], None],
 ) -> None:
     """Goes on where it was. `tell` hears how many were sent more. Raises `TooLargeError`, and what aiokafka raises."""
+    spool.say(BEGUN, "yes")
     while True:
         records, position = await asyncio.to_thread(spool.chunk)
         if not records:

@@ -25,14 +25,16 @@ _CONFIG: Final = {
 }
 
 
-async def prepare(settings: Settings) -> dict[str, int]:
-    """Makes them where they are not there; their numbers of partitions. Raises `KafkaUnusableError`."""
+async def prepare(settings: Settings, *, begun: bool) -> dict[str, int]:
+    """Makes them where they are not there; their numbers of partitions. `begun`: some was sent. Raises
+    `KafkaUnusableError`.
+    """
     async with kafka.admin(settings) as admin:
         await _refuse_live_prefix(settings, admin)
     there = await kafka.counts(settings)
     present = [name for name in settings.topics.history if name in there]
     for name in present:
-        await _refuse_live_topic(settings, name, there[name])
+        await _refuse_what_is_there(settings, name, there[name], begun=begun)
     missing = [name for name in settings.topics.history if name not in there]
     async with kafka.admin(settings) as admin:
         new = [NewTopic(name, settings.partitions, settings.replication, topic_configs=_CONFIG) for name in missing]
@@ -57,7 +59,8 @@ async def _refuse_live_prefix(settings: Settings, admin: Any) -> None:
         )
 
 
-async def _refuse_live_topic(settings: Settings, name: str, partitions: int) -> None:
+async def _refuse_what_is_there(settings: Settings, name: str, partitions: int, *, begun: bool) -> None:
+    """What is live; and another backfill, whose end was said: what came after it would be out of order."""
     consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     await consumer.start()
     try:
@@ -72,5 +75,9 @@ async def _refuse_live_topic(settings: Settings, name: str, partitions: int) -> 
                     raise KafkaUnusableError(
                         f"topic {name} holds records that no backfill wrote: is it live? Give another --prefix"
                     )
+        if not begun and begin != end:
+            raise KafkaUnusableError(
+                f"topic {name} holds another backfill: give its --spool to go on with it, or another --prefix"
+            )
     finally:
         await consumer.stop()

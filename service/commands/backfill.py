@@ -84,9 +84,11 @@ def _check(spool: Spool, settings: Settings, smtp: Iterable[str], ses: Iterable[
 
 def _run(spool: Spool, settings: Settings, policy: Policy, paths: dict[Source, tuple[str, ...]]) -> None:
     from service.backfill import topics  # noqa: PLC0415
-    from service.backfill.sending import DONE  # noqa: PLC0415
+    from service.backfill.sending import BEGUN, DONE  # noqa: PLC0415
 
-    partitions = asyncio.run(topics.prepare(settings))  # before hours of reading: what is refused is refused at once
+    begun = bool(spool.said(BEGUN))
+    # Before hours of reading: what is refused is refused at once.
+    partitions = asyncio.run(topics.prepare(settings, begun=begun))
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

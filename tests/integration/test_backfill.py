@@ -150,20 +150,25 @@ async def _topics(world: World) -> list[str]:
 
 
 def test_live_inputs_are_refused(world, tmp_path):
-    """Rule 21: a topic that holds anything else, a prefix whose workers judge live mail, and no prefix at all."""
+    """Rule 21: a topic that holds anything else; and one that holds another backfill, whose end was said."""
     (tmp_path / "mail.log").write_text("x\n")
     live = f"{world.prefix}-history-smtp"
     asyncio.run(world.make_topics({live: 1}))
     given = "--smtp", tmp_path / "mail.log", "--spool", tmp_path / "spool.db"
 
-    async def write() -> None:
+    async def write(headers: list[tuple[str, bytes]]) -> None:
         async with world.producer() as producer:
-            await producer.send_and_wait(live, b"of now")
+            await producer.send_and_wait(live, b"x", headers=headers)
 
-    asyncio.run(write())
-    done = mailgap("backfill", *world.where(), *given)
-    assert done.returncode == 1
-    assert f"topic {live} holds records that no backfill wrote: is it live?" in done.stderr.decode()
+    def said() -> str:
+        done = mailgap("backfill", *world.where(), *given)
+        assert done.returncode == 1
+        return done.stderr.decode()
+
+    asyncio.run(write([(historic.NAME, historic.RECORD)]))
+    assert f"topic {live} holds another backfill: give its --spool" in said()
+    asyncio.run(write([]))
+    assert f"topic {live} holds records that no backfill wrote: is it live?" in said()
 
 
 @pytest.mark.slow
