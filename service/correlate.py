@@ -233,9 +233,12 @@ class Correlator:
     def _judge(
         self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]], known: Container[Fact]
     ) -> None:
-        before = row.due
+        before, flew = row.due, row.flying
         if not self._guarded(name, facts, partial(self._rule, name, row, trail, known)):
             return
+        if flew != row.flying:
+            self._fly(name, flew, -1)
+            self._fly(name, row.flying, 1)
         self._schedule(name, row, before)
         self.open_names += bool(row.due) - bool(before)
         if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
@@ -267,6 +270,10 @@ class Correlator:
         data = self.store.get(name)
         if data is not None:
             self._recall_gaps(rows.unpack(data))
+
+    def _fly(self, name: Name, last_line: Instant, change: int) -> None:
+        if last_line:
+            self.marks.fly(name[2:].decode(), last_line, change)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -305,8 +312,7 @@ class Correlator:
                 return
         if not self._guarded(name, [], partial(self.ruling.close, name, row, self._all_spoken())):
             return  # it stays, and is dropped after the next start, by a release that can
-        if row.flying:
-            self.marks.fly(name[2:].decode(), row.flying, -1)
+        self._fly(name, row.flying, -1)
         self.store.remove(name)
         self.open_names -= bool(row.due)
         self.ruling.outputs.tally.add(("rows_dropped",))
@@ -368,8 +374,7 @@ class Correlator:
         for source, at in row.due:
             if at > self._spoken[source]:
                 self._heaps[source].append((at, name))
-        if row.flying:
-            self.marks.fly(name[2:].decode(), row.flying, 1)
+        self._fly(name, row.flying, 1)
         self.open_names += bool(row.due)
         self._recall_gaps(row)
 

@@ -111,14 +111,9 @@ class Ruling:
         return self._answer(row, trail)
 
     def _judge_submission(self, name: Name, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
-        before, row.flying = row.flying, 0
+        row.flying = 0
         self._hold(name, None)
-        due = [due for life in lives(submission, trail) for due in self._judge_life(name, row, life)]
-        if before != row.flying:
-            for last_line, change in ((before, -1), (row.flying, 1)):
-                if last_line:
-                    self.marks.fly(submission, last_line, change)
-        return due
+        return [due for life in lives(submission, trail) for due in self._judge_life(name, row, life)]
 
     def _judge_life(self, name: Name, row: Row, life: Life) -> Iterable[Due]:
         mail_id, book = _book(row, life)

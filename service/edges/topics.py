@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
 from service.edges import topic_checks as checks
 from service.edges.kafka_clients import client_options, why_unreachable
@@ -106,6 +106,8 @@ async def create(settings: Settings) -> Made:
                 [NewTopic(t.name, t.partitions, settings.replication, topic_configs=t.config) for t in missing]
             )
             for name, code, message, *_ in answer.topic_errors:
+                if code == InvalidReplicationFactorError.errno:
+                    raise KafkaUnusableError(await _too_few_brokers(client, name, settings.replication))
                 if code and code != TopicAlreadyExistsError.errno:  # somebody else made it at the same time
                     raise KafkaUnusableError(f"topic {name} could not be made: {message or for_code(code).__name__}")
         differing: list[str] = []
@@ -115,6 +117,14 @@ async def create(settings: Settings) -> Made:
                 differing += checks.shape(topic, found, settings.replication)
                 differing += checks.config(topic, await config_of(client, topic.name))
         return Made([topic.name for topic in missing], differing)
+
+
+async def _too_few_brokers(client: AIOKafkaAdminClient, topic: str, replication: int) -> str:
+    brokers = len((await client.describe_cluster())["brokers"])
+    return (
+        f"topic {topic} could not be made: {replication} replicas need as many brokers, and this Kafka has"
+        f" {brokers}: say --replication {brokers}, or start the others"
+    )
 
 
 async def check(settings: Settings, policy: Policy) -> Checked:

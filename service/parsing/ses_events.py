@@ -153,7 +153,7 @@ def read_event(
     if not isinstance(mail, dict):
         return [], Unparsable(Reason.MISSING_MESSAGE_ID, "there is no mail object")
     ses_id = text(mail.get("messageId"), _LONGEST_ID + 1).strip()
-    if not ses_id or len(ses_id) > _LONGEST_ID:
+    if not ses_id or len(ses_id) > _LONGEST_ID or not ses_id.isprintable():
         return [], _without_id(ses_id)
     # Without a stamp the id's own clock is next best: it is the same in every event of the mail, `seen` is not.
     at = instant(text(mail.get("timestamp"), _STAMP)) or accepted_at(ses_id, seen, seen)
@@ -219,6 +219,8 @@ def _dated(payload: Any, mail_at: Instant, seen: Instant) -> Instant:
 
 
 def _without_id(ses_id: str) -> Unparsable:
+    if ses_id and not ses_id.isprintable():  # it becomes a key, and stands in lines and on pages
+        return _bad_field("mail.messageId holds control characters")
     if ses_id:
         return _bad_field(f"mail.messageId is longer than {_LONGEST_ID} characters")
     return Unparsable(Reason.MISSING_MESSAGE_ID, "mail.messageId is missing, empty or not text")

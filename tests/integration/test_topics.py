@@ -159,5 +159,5 @@ def test_more_replicas_than_brokers(world):
     done = mailgap("topics", "create", *world.where(), "--replication", "3")
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
-    assert f"{world.prefix}-".encode() in done.stderr
-    assert b"eplication" in done.stderr
+    assert f"topic {world.prefix}-".encode() in done.stderr
+    assert b"3 replicas need as many brokers, and this Kafka has 1: say --replication 1" in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from service import judge_mail, rows
@@ -131,6 +133,8 @@ def test_a_bug_after_the_count_takes_the_count_back(story, monkeypatch):
         world.take([record])
     assert _open(world) == [("sent_no_ses_id", "default")]
     correlator, count = world.correlators[0], len(story.log)
+    flying = deepcopy(correlator.marks.flying)
+    assert flying
 
     def broken(*_):
         raise ZeroDivisionError("a bug")
@@ -140,6 +144,7 @@ def test_a_bug_after_the_count_takes_the_count_back(story, monkeypatch):
     correlator.take([record for record in story.log[count:] if any(name[:2] == b"Q:" for name, _ in record.fragments)])
     said = correlator.drain()
     assert len(said.failures) == 2
+    assert correlator.marks.flying == flying
     assert (said.gaps, said.tally.sums(), said.tally.timings) == ([], {}, [])
     assert _open(world) == [("sent_no_ses_id", "default")]
 

@@ -323,3 +323,10 @@ def test_what_api_gateway_hands_a_lambda(encoded: bool) -> None:  # noqa: FBT001
     request = {"body": base64.b64encode(body.encode()).decode() if encoded else body, "isBase64Encoded": encoded}
     assert parse(request | {"httpMethod": "POST", "headers": {}}) == PLAIN
     assert parse({"body": "no base64!", "isBase64Encoded": True})[1] is not None
+
+
+@pytest.mark.parametrize("ses_id", [f"{ID}\n{ID}", "\x1b[2J", "a\x00b"])
+def test_an_id_of_control_characters_is_none(ses_id):
+    parsed, trouble = parse(event(messageId=ses_id))
+    assert parsed.facts == []
+    assert (trouble.reason, trouble.detail) == (Reason.BAD_FIELD, "mail.messageId holds control characters")
