@@ -44,7 +44,7 @@ class Input:
     offset: int
     timestamp: int
     value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[()] = ()
     key: bytes | None = None
 
 
@@ -55,6 +55,7 @@ class Kafka:
     inputs: dict[TP, list[Input]] = field(default_factory=lambda: {tp: [] for tp in (SMTP, *SES)})
     read: dict[TP, int] = field(default_factory=lambda: dict.fromkeys((SMTP, *SES), 0))
     facts: list[bytes] = field(default_factory=list)
+    dead: list[Record] = field(default_factory=list)
     consumer_generation_id: int = 1
 
     @property
@@ -77,7 +78,11 @@ class Kafka:
         return sum(tp.topic == topic for tp in self.inputs)
 
     async def send(self, records: Iterable[Record]) -> None:
-        self.facts += [record.value for record in records if record.topic.endswith("-facts") and record.value]
+        for record in records:
+            if record.topic.endswith("-facts"):
+                self.facts.append(record.value or b"")
+            else:
+                self.dead.append(record)
 
 
 @dataclass(frozen=True)
@@ -117,21 +122,21 @@ class Flow:
         self.ingest = topologies.ingest.Ingest(self.kafka, settings, engine, policy, None)
         self.world = World(policy, SOURCES)
 
-    def write(self, tp: TP, value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> None:
-        """A record is appended now."""
+    def write(self, tp: TP, value: bytes, *, clock: int = 0) -> None:
+        """A record is appended now, by a producer whose clock is so much ahead."""
         log = self.kafka.inputs[tp]
-        log.append(Input(tp.topic, tp.partition, len(log), self.now, value, headers))
+        log.append(Input(tp.topic, tp.partition, len(log), self.now + clock, value))
 
-    def handed_over(self, number: int) -> Mail:
+    def handed_over(self, number: int, *, clock: int = 0) -> Mail:
         """SES accepts a mail now, and the log says so."""
         mail = Mail(number, self.now)
-        self.write(SMTP, mail.line)
+        self.write(SMTP, mail.line, clock=clock)
         return mail
 
-    def told(self, mail: Mail, *kinds: str, headers: tuple[tuple[str, bytes], ...] = ()) -> None:
+    def told(self, mail: Mail, *kinds: str, clock: int = 0) -> None:
         """The mail's events reach Kafka now."""
         for kind in kinds or ("Send", "Delivery"):
-            self.write(SES[mail.number % len(SES)], mail.event(kind), headers)
+            self.write(SES[mail.number % len(SES)], mail.event(kind), clock=clock)
 
     async def read(self, *tps: TP) -> None:
         """Ingest reads to the end (of these partitions), states how far it is, and the shard judges."""
