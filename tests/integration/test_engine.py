@@ -15,12 +15,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
+from tests.integration.world import MEMBERS
+
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
 EVERY = 10
-_MEMBERS = 5
-"""Where they stand in Kafka's description of a group."""
 TOY = Path(__file__).with_name("toy.py")
 ROOT = Path(__file__).parents[2]
 
@@ -121,7 +121,7 @@ class World:
         await admin.start()
         (answer,) = await admin.describe_consumer_groups([f"{self.prefix}-correlate"])
         await admin.close()
-        return answer.groups[0][_MEMBERS]
+        return answer.groups[0][MEMBERS]
 
     async def ends(self, topic="raw"):
         consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, isolation_level="read_committed")
@@ -204,16 +204,17 @@ async def test_sigterm_commits_and_leaves_the_group(world):
 
 
 async def test_a_paused_worker_comes_back_and_is_refused(world):
-    await world.produce(24_000)
     paused = world.start("count", slow=0.05)
-    paused.wait_until_said(r"committed (\d+)", at_least=4_000)
-    other = world.start("count", slow=0.05)  # joins only once the group lets it
-    eventually(lambda: len(other.said("ready")) >= 1, 30, other.log.read_text)
-    paused.wait_until_said(r"committed (\d+)", at_least=5_000)
+    eventually(lambda: paused.said("ready"), 40, paused.log.read_text)
+    other = world.start("count", slow=0.05)
+    eventually(lambda: other.said(r"ready \[\d"), 40, other.log.read_text)
+    eventually(lambda: len(paused.said("ready")) == 2, 40, paused.log.read_text)
+    await world.produce(24_000)
+    paused.wait_until_said(r"committed (\d+)", at_least=1_000)
     steps = len(paused.said("step"))
     eventually(lambda: len(paused.said("step")) > steps, 10, paused.log.read_text)
     paused.send(signal.SIGSTOP)  # in the middle of a step, and so of a transaction
-    eventually(lambda: other.said(r"ready \[0, 1, 2, 3\]"), 30, other.log.read_text)
+    eventually(lambda: other.said(r"ready \[0, 1, 2, 3\]"), 60, other.log.read_text)
     paused.send(signal.SIGCONT)
     assert paused.ends() == 1
     assert len(paused.said("stopped: ")) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration import sample as samples
 from tests.integration.judged import differences, false_announcements, none
-from tests.integration.world import eventually, ready, settled
+from tests.integration.world import MEMBERS, eventually, ready, settled
 
 pytestmark = pytest.mark.kafka
 
@@ -100,6 +100,13 @@ def test_each_role_does_its_part_alone(world, policy):
     assert '"event": "gaps_opened"' in correlate.text(), "it logs what it finds, by mail"
 
 
+async def _members(world) -> list[object]:
+    """Who is in the worker's groups."""
+    async with world.admin() as admin:
+        answers = [await admin.describe_consumer_groups([f"{world.prefix}-{role}"]) for role in ("ingest", "correlate")]
+    return [member for (answer,) in answers for member in answer.groups[0][MEMBERS]]
+
+
 def test_sigterm_in_the_middle_loses_nothing_and_the_next_one_goes_on(world, policy):
     sample = _past(600, 20)
 
@@ -114,8 +121,9 @@ def test_sigterm_in_the_middle_loses_nothing_and_the_next_one_goes_on(world, pol
         code, seconds = await asyncio.to_thread(first.stopped)
         assert code == 0, first.text()
         assert seconds < 10
+        assert await _members(world) == [], "the session of one that left has not to be waited for"
         second = world.start(*policy)
-        await ready(second, within=15)  # the session of one that left has not to be waited for
+        await ready(second)
         await settled(world, [second], sample.end)
         return await world.documents(), await world.documents("gaps")
 

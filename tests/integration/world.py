@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[2]
 OURS = ("facts", "correlated", "gaps", "dead-letters", "notified", "correlate-trails-changelog")
 KEY = "0123456789abcdef0123456789abcdef"
 LARGE = 6 << 20
+MEMBERS = 5
+"""Where they stand in Kafka's description of a group."""
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -321,7 +323,11 @@ async def settled(world: World, workers: Iterable[Worker], until: int, within: f
         await spoken(worker, until, within)
     topics = [f"{world.prefix}-{name}" for name in ("correlated", "gaps")]
     async with Reader(world.kafka, topics[0]) as verdicts, Reader(world.kafka, topics[1]) as gaps:
-        while [*await verdicts.news(), *await gaps.news()]:
+        news: list[Any] = [None]
+        await verdicts.news()
+        await gaps.news()
+        while news:  # what was spoken of may not be committed yet: once at least, nothing new must come for a while
             now = int(time.time() * 1000)
             for worker in workers:
                 await spoken(worker, now + QUIET)
+            news = [*await verdicts.news(), *await gaps.news()]
