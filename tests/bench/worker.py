@@ -76,7 +76,7 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
     with tempfile.TemporaryDirectory(prefix="mailgap-bench-") as folder:
         for name, contender, share in (("floor", _floor, 1), ("naive", _naive, NAIVE_SHARE), ("mailgap", _mailgap, 1)):
             with LocalKafka(Path(folder, name), own=True) as kafka:
-                load = asyncio.run(_fill(kafka.bootstrap_servers, mails // share))
+                load = asyncio.run(fill(kafka.bootstrap_servers, mails // share))
                 found[name] = contender(kafka.bootstrap_servers, load, core, Path(folder))
                 if name == "mailgap":
                     _disk(Path(folder, name, "data"), mails)
@@ -85,7 +85,7 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
     return found
 
 
-async def _fill(bootstrap: str, mails: int) -> Load:
+async def fill(bootstrap: str, mails: int) -> Load:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     names = "smtp", "ses", "floor-out", "naive-facts", "naive-out"
@@ -102,20 +102,20 @@ async def _fill(bootstrap: str, mails: int) -> Load:
     return Load(count, resolved)
 
 
-def _start(core: int, *command: object, **more: object) -> subprocess.Popen[bytes]:
+def start(core: int, *command: object, **more: object) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, *map(str, command)], **more)  # type: ignore[call-overload]
     os.sched_setaffinity(process.pid, {core})  # before it has begun any thread
     return process
 
 
 def _floor(bootstrap: str, load: Load, core: int, _: Path) -> Measured:
-    return _said(_start(core, "-m", "tests.bench.floor", bootstrap, load.records, stdout=subprocess.PIPE))
+    return _said(start(core, "-m", "tests.bench.floor", bootstrap, load.records, stdout=subprocess.PIPE))
 
 
 def _naive(bootstrap: str, load: Load, core: int, folder: Path) -> Measured:
     command = "-m", "tests.bench.naive", bootstrap, load.records, load.resolved
     with Path(folder, "naive.log").open("wb") as log:
-        return _said(_start(core, *command, stdout=subprocess.PIPE, stderr=log))
+        return _said(start(core, *command, stdout=subprocess.PIPE, stderr=log))
 
 
 def _said(process: subprocess.Popen[bytes]) -> Measured:
@@ -137,7 +137,7 @@ def _mailgap(bootstrap: str, load: Load, core: int, folder: Path) -> Measured:
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     with Path(folder, "worker.log").open("wb") as log:
-        worker = _start(core, "-m", "service.cli", "worker", *ours, "--http-bind", f"127.0.0.1:{port}", stderr=log)
+        worker = start(core, "-m", "service.cli", "worker", *ours, "--http-bind", f"127.0.0.1:{port}", stderr=log)
         try:
             _wait(worker, port, READ, lambda read: read > 0)
             first, cpu = time.perf_counter(), _cpu(worker.pid)
@@ -183,7 +183,7 @@ def _peers(bootstrap: str, load: Load, core: int) -> None:
     folder = os.environ.get("BENCH_PEERS")
     for peer in sorted(Path(folder).glob("*.py")) if folder else ():
         if peer.stem not in {"workload", "floor"}:
-            process = _start(core, peer, bootstrap, load.records, load.resolved, stdout=subprocess.PIPE)
+            process = start(core, peer, bootstrap, load.records, load.resolved, stdout=subprocess.PIPE)
             out, _ = process.communicate(timeout=PATIENCE)
             print(f"{peer.stem}: {out.decode(errors='replace').strip() or f'exit {process.returncode}'}")
 

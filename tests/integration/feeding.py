@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # What of journalctl a feed relies on: entries after a cursor, and on; or the newest one alone. The real one was tried
 # by hand (deploy/shippers/README.md); where tests run there is no journal.
 JOURNALCTL = """#!{python}
-import json, sys, time
+import json, os, sys, time
+feed = os.getppid()
 lines = lambda: open({entries!r}).read().splitlines()
 if "--lines=1" in sys.argv:
     print(*lines()[-1:])
@@ -25,7 +26,7 @@ if "--lines=1" in sys.argv:
 assert "--follow" in sys.argv and "SYSLOG_FACILITY=2" in sys.argv, sys.argv
 cursor = next((a.partition("=")[2] for a in sys.argv if a.startswith("--after-cursor=")), "")
 done = [json.loads(line)["__CURSOR"] for line in lines()].index(cursor) + 1 if cursor else 0
-while True:
+while os.getppid() == feed:  # the real one ends at its next line, once the feed was killed
     for line in lines()[done:]:
         if line == "die":
             open({entries!r}, "a").close()
