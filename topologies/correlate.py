@@ -192,6 +192,7 @@ async def state_lag(app: App, settings: Settings) -> None:
 def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) -> App:
     """The correlate role's app."""
     app = build_app("correlate", engine)
+    app.outputs = settings.topics.correlated, settings.topics.gaps, settings.topics.dead_letters
     table = trails_table(app)
     sender, news = app.sender(), News()
 

@@ -305,6 +305,7 @@ class Ingest:
 def ingest_app(settings: Settings, engine: EngineSettings, policy: Policy, hide: Pseudonyms | None) -> App:
     """The ingest role's app."""
     app = build_app("ingest", engine)
+    app.outputs = settings.topics.facts, settings.topics.dead_letters
     ingest = Ingest(app, settings, engine, policy, hide)
 
     @app.agent(input_topic(app, *settings.smtp_topics, *settings.ses_topics))

@@ -9,7 +9,7 @@ from aiokafka.admin import NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from service.demo.broker_servers import free_port
-from tests.integration.world import OURS, World, mailgap
+from tests.integration.world import OURS, World, eventually, mailgap, ready
 
 pytestmark = pytest.mark.kafka
 
@@ -128,6 +128,32 @@ def test_inputs_that_are_not_there(world):
     assert code == 1
     assert f"{world.smtp} is not there" in said
     assert "--smtp-topic" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["in-ses", "facts", "correlate-trails-changelog", "correlated", "dead-letters"])
+def test_a_topic_that_is_deleted_while_the_worker_runs(world, gone):
+    world.prepare()
+    topic = f"{world.prefix}-{gone}"
+
+    async def story() -> None:
+        worker = world.start()
+        await ready(worker)
+        async with world.admin() as admin:
+            await admin.delete_topics([topic])
+
+        async def ended() -> bool:
+            return worker.process.poll() is not None
+
+        await eventually(ended, 120, worker.text)
+        assert worker.process.returncode == 1
+        assert f"No such topic: {topic}" in worker.text()
+        assert "Traceback" not in worker.text()
+
+    try:
+        asyncio.run(story())
+    finally:
+        world.end()
 
 
 @pytest.mark.parametrize("command", ["create", "check"])

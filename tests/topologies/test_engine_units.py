@@ -153,18 +153,18 @@ class TestPreflight:
     def app(self):
         agent = SimpleNamespace(channel=SimpleNamespace(topics=["facts"]))
         table = SimpleNamespace(changelog_topic_name="changelog")
-        return SimpleNamespace(agents={"a": agent}, tables={"t": table}, engine=SETTINGS)
+        return SimpleNamespace(agents={"a": agent}, tables={"t": table}, engine=SETTINGS, outputs=("verdicts",))
 
     def test_all_is_well(self):
-        complain(self.app(), {"facts": 3, "changelog": SETTINGS.partitions})
+        complain(self.app(), {"facts": 3, "verdicts": 1, "changelog": SETTINGS.partitions})
 
     def test_a_missing_topic_is_named(self):
-        with pytest.raises(EngineError, match="facts"):
+        with pytest.raises(EngineError, match="facts, verdicts"):
             complain(self.app(), {"facts": 0, "changelog": SETTINGS.partitions})
 
     def test_another_number_of_shards_is_refused(self):
         with pytest.raises(EngineError, match="cannot change"):
-            complain(self.app(), {"facts": 8, "changelog": SETTINGS.partitions + 1})
+            complain(self.app(), {"facts": 8, "verdicts": 1, "changelog": SETTINGS.partitions + 1})
 
 
 class TestBounds:

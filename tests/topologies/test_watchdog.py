@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from topologies.engine import watchdog as module
-from topologies.engine.errors import StuckError
+from topologies.engine.errors import EngineError, StuckError
 from topologies.engine.settings import EngineSettings
 from topologies.engine.watchdog import Still, Watchdog
 
@@ -73,7 +73,7 @@ class Worker:
         self.tables = Tables(trails=SimpleNamespace(data=self.data))
         self.engine, self.rebalancing, self.consumer = SETTINGS, False, self
         self.at = {HERE: (7, 9)}
-        self.away = False
+        self.away = self.gone = False
         monkeypatch.setattr(module, "check", self._check)
         self.watchdog = Watchdog(self)
 
@@ -81,12 +81,17 @@ class Worker:
         return set(self.at)
 
     async def position_and_end(self, _):
-        await self._check()
+        self._reach()
         return self.at
 
-    async def _check(self, *_):
+    def _reach(self):
         if self.away:
             raise KafkaConnectionError("no broker")
+
+    async def _check(self, *_):
+        self._reach()
+        if self.gone:
+            raise EngineError("No such topic: facts. Create it, then start again")
 
     async def watched(self, since, until):
         """It looks as often as it does in earnest."""
@@ -132,3 +137,12 @@ class TestLook:
         else:
             with pytest.raises(StuckError, match="Kafka answers, but the app is not ready after 300 s"):
                 await worker.watchdog._look(PATIENCE)
+
+    async def test_a_topic_is_gone(self, worker):
+        """Faust logs that, and idles. A broker that has only just started may not know it for a moment."""
+        for now, (worker.gone, worker.away) in enumerate([(True, False), (False, False), (True, False), (True, True)]):
+            await worker.watchdog._look(now)
+        worker.away = False
+        await worker.watchdog._look(4)
+        with pytest.raises(EngineError, match="No such topic: facts"):
+            await worker.watchdog._look(5)

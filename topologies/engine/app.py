@@ -33,6 +33,8 @@ class App(faust.App):  # type: ignore[misc]  # Faust ships no types
     engine: EngineSettings
     complaint: Callable[[], str] = staticmethod(str)
     """What its watchdog sees standing still; empty where nothing does."""
+    outputs: tuple[str, ...] = ()
+    """Topics that it writes to, and that must be there."""
     before_scrape: Callable[[], None] | None = None
     """Called before somebody reads this process's metrics."""
 

@@ -34,8 +34,8 @@ async def answers(settings: EngineSettings, seconds: float) -> bool:
 
 
 async def _partitions(app: Any) -> dict[str, int]:
-    """How many partitions each topic has that the app reads; 0 where it does not exist."""
-    names = sorted({*_inputs(app), *_changelogs(app)})
+    """How many partitions each topic has that the app reads or writes; 0 where it does not exist."""
+    names = sorted({*_inputs(app), *_changelogs(app), *app.outputs})
     async with bounded(app.engine.io_timeout, "Kafka did not describe the topics"):
         admin = AIOKafkaAdminClient(**app.engine.clients())
         await admin.start()
@@ -59,7 +59,7 @@ async def _may_join(admin: AIOKafkaAdminClient, group: str) -> None:
 
 def complain(app: Any, partitions: Mapping[str, int]) -> None:
     """Raise EngineError about what is missing or badly cut."""
-    missing = [name for name in (*_inputs(app), *_changelogs(app)) if not partitions.get(name)]
+    missing = [name for name in (*_inputs(app), *_changelogs(app), *app.outputs) if not partitions.get(name)]
     if missing:
         raise EngineError(f"No such topic: {', '.join(sorted(missing))}. Create it, then start again")
     for name in _changelogs(app):

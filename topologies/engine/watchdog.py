@@ -1,4 +1,4 @@
-"""Ends a process that hangs: records wait, and no offset of theirs moves; or it never becomes ready.
+"""Ends a process that hangs: records wait, and no offset of theirs moves; it never becomes ready; a topic is gone.
 
 Most hangs are bounded where they arise; this one catches those that nobody foresaw. It spares a restore, which has a
 bound of its own, and a Kafka that cannot be reached: then nobody knows whether records wait.
@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
-from topologies.engine.errors import StuckError
+from topologies.engine.errors import EngineError, StuckError
 from topologies.engine.preflight import check
 
-_LOOKS = 20
+_LOOKS = 30
 """How often it looks within `watchdog_after`."""
 
 
@@ -48,6 +48,7 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
         self._patience = app.engine.watchdog_after
         self._lagging = Still(self._patience)
         self._waiting = Still(self._patience)
+        self._cut_wrong = False
 
     def complaint(self) -> str:
         """What a probe should know before we end the process ourselves; empty where all moves."""
@@ -63,16 +64,17 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
             await self.sleep(self._patience / _LOOKS)
             try:
                 await self._look(asyncio.get_running_loop().time())
-            except StuckError as cause:
+            except EngineError as cause:
                 await self._app.crash(cause)
 
     async def _look(self, now: float) -> None:
-        """Raises StuckError where nothing moves that should."""
+        """Raises StuckError where nothing moves that should, and EngineError where a topic is gone."""
+        answers = await self._topics()
         if stuck := self._lagging.look(await self._positions(), now):
             where = ", ".join(f"{tp.topic}/{tp.partition}" for tp in stuck)
             raise StuckError(f"Records wait and nothing moves for {self._patience:g} s: {where}")
         unready = {} if self._ready() or self._restoring() else {"ready": 0}
-        if self._waiting.look(unready, now) and await self._kafka_answers():
+        if self._waiting.look(unready, now) and answers:
             raise StuckError(f"Kafka answers, but the app is not ready after {self._patience:g} s")
 
     async def _positions(self) -> dict[TP, int]:
@@ -93,9 +95,19 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
     def _restoring(self) -> bool:
         return any(getattr(table.data, "restoring", False) for table in self._app.tables.values())
 
-    async def _kafka_answers(self) -> bool:
+    async def _topics(self) -> bool:
+        """Whether Kafka answers. Raises EngineError about a topic that is missing or badly cut at two looks running:
+        a broker that has only just started may not know all of them yet.
+        """
         try:
             await check([self._app])
         except (KafkaError, StuckError):
+            self._cut_wrong = False
             return False
+        except EngineError:
+            if self._cut_wrong:
+                raise
+            self._cut_wrong = True
+        else:
+            self._cut_wrong = False
         return True
