@@ -1,7 +1,7 @@
-"""`python -m tests.bench.backlog [--mails N]`: a worker that finds a million records waiting, and its memory meanwhile.
+"""`python -m tests.bench.backlog [--mails N] [--days D]`: memory of a worker that finds a million records.
 
-A real Kafka, one worker with both roles, and deadlines so short that rows go while it catches up: what grows with the
-backlog, and not with the mails that are remembered, would show.
+A real Kafka, and one worker with both roles. The records are of so many days, and rows are kept for 14 hours and little
+more: what grows beyond the rows that are kept, or beyond those of 14 hours, grows with the backlog.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from service.demo.broker import LocalKafka
 from service.demo.broker_servers import free_port
+from service.policy import DAY
 from tests.bench.worker import PARTITIONS, Load, fill
 
 if TYPE_CHECKING:
@@ -40,9 +41,10 @@ def main() -> None:
     """Prints a line after each tenth of the records."""
     flags = argparse.ArgumentParser(description=__doc__)
     flags.add_argument("--mails", type=int, default=150_000, help="mails, of about seven records (default: 150,000)")
-    mails = flags.parse_args().mails
+    flags.add_argument("--days", type=float, default=7.0, help="over which they were sent (default: 7)")
+    given = flags.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailgap-bench-") as folder, LocalKafka(Path(folder), own=True) as kafka:
-        load = asyncio.run(fill(kafka.bootstrap_servers, mails))
+        load = asyncio.run(fill(kafka.bootstrap_servers, given.mails, round(given.days * DAY / given.mails)))
         print(f"{load.records:,} records wait\n  records read      rows  process MiB", flush=True)
         for read, rows, used in _samples(kafka.bootstrap_servers, load, Path(folder)):
             print(f"{read:>14,} {rows:>9,} {used // MIB:>12,}", flush=True)

@@ -44,12 +44,12 @@ class Record(NamedTuple):
     value: bytes
 
 
-def records(mails: int, seed: int = 7, begin: int = BEGIN) -> Iterator[Record]:
-    """All records of so many mails from `begin` on, in the order in which they are written."""
+def records(mails: int, seed: int = 7, begin: int = BEGIN, every: int = EVERY) -> Iterator[Record]:
+    """All records of so many mails from `begin` on, one `every` so many milliseconds, as they are written."""
     chance = random.Random(seed)
     turns: deque[deque[Record]] = deque()
     for number in range(mails):
-        turns.append(deque(_mail(number, begin + number * EVERY, chance)))
+        turns.append(deque(_mail(number, begin + number * every, chance)))
         while len(turns) >= OPEN:
             yield from _turn(turns)
     while turns:

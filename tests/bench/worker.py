@@ -85,7 +85,8 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
     return found
 
 
-async def fill(bootstrap: str, mails: int) -> Load:
+async def fill(bootstrap: str, mails: int, every: int = EVERY) -> Load:
+    """Makes the topics, and writes so many mails, one every so many milliseconds until now."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     names = "smtp", "ses", "floor-out", "naive-facts", "naive-out"
@@ -94,7 +95,7 @@ async def fill(bootstrap: str, mails: int) -> Load:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 19)
     await producer.start()
     count = resolved = 0
-    for record in records(mails, begin=int(time.time() * 1000) - mails * EVERY - 2000):
+    for record in records(mails, begin=int(time.time() * 1000) - mails * every - 2000, every=every):
         await producer.send(record.source, record.value, key=record.key, timestamp_ms=record.at)
         count += 1
         resolved += record.value.startswith((b'{"eventType":"Delivery"', b'{"eventType":"Bounce"'))
