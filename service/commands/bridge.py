@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from aiokafka.errors import KafkaError
 
 from service import logs
 from service.commands.aws import need_boto, regions_of
 from service.commands.common import Failure, logging_options, settings_of, settings_options
+from service.commands.serving import serve, stop_on_signals
 from service.edges.http import HttpServer
 from service.edges.topics import KafkaUnusableError
-from service.metrics import release
 
 if TYPE_CHECKING:
     from service.bridge.bridge import Bridge
@@ -68,26 +66,16 @@ async def _run(settings: Settings) -> int:
     except (AwsError, CertificatesError, KafkaUnusableError) as error:
         await outlet.stop()
         raise Failure(str(error)) from error
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, bridge.stop)
+    stop_on_signals(bridge.stop)
     server = HttpServer(settings.http_bind, dict, bridge.complaints, bridge.gauge)
     regions = regions_of(settings)
     watching = [asyncio.create_task(watch(regions.of()))] if regions else []
     try:
-        await server.start()
-        log.info("started", extra=logs.fields("started", queues=list(settings.queues), version=release()))
-        await bridge.run()
-    except (KafkaError, OSError) as error:
-        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 one line, never a traceback
-        return 1
+        return await serve(server, bridge.run, log, queues=list(settings.queues))
     finally:
         for task in watching:
             task.cancel()
-        await server.stop()
         await outlet.stop()
-    log.info("stopped", extra=logs.fields("stopped"))
-    return 0
 
 
 def _outlet(settings: Settings) -> Outlet:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
-from aiokafka.errors import KafkaError
 
 from service import logs
 from service.canary.canary import Canary, Plan
@@ -20,11 +17,11 @@ from service.canary.sending import Api, Mail, NotSentError, Smtp
 from service.canary.watch import Result
 from service.commands.aws import need_boto
 from service.commands.common import Failure, logging_options, printable, settings_of, settings_options
+from service.commands.serving import serve, stop_on_signals
 from service.commands.topics import run_or_fail
 from service.contract.wire import timestamp
 from service.edges.http import HttpServer
 from service.edges.reading import reader
-from service.metrics import release
 from service.setting_canary import CANARY, Server
 from service.settings import SettingsError
 from service.story_words import clock
@@ -104,7 +101,7 @@ def _plan(settings: Settings) -> Plan:
 async def _once(settings: Settings, way: Way, form: str) -> int:
     async with reader(settings, settings.topics.correlated) as consumer:
         made = Canary(_plan(settings), way, consumer)
-        _on_signals(made)
+        stop_on_signals(made.stop)
         await made.begin()
         try:
             news = await made.once()
@@ -142,22 +139,7 @@ def _say(told: Told, form: str) -> int:
 async def _run(settings: Settings, way: Way) -> int:
     async with reader(settings, settings.topics.correlated) as consumer:
         made = Canary(_plan(settings), way, consumer)
-        _on_signals(made)
+        stop_on_signals(made.stop)
         await made.begin()
         server = HttpServer(settings.http_bind, dict, made.complaints)
-        try:
-            await server.start()
-            log.info("started", extra=logs.fields("started", canary=settings.canary.canary_name, version=release()))
-            await made.run()
-        except (KafkaError, OSError) as error:
-            log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 one line, never a traceback
-            return 1
-        finally:
-            await server.stop()
-    log.info("stopped", extra=logs.fields("stopped"))
-    return 0
-
-
-def _on_signals(made: Canary) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, made.stop)
+        return await serve(server, made.run, log, canary=settings.canary.canary_name)

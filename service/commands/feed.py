@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from aiokafka.errors import KafkaError
 
 from service import logs
 from service.commands.common import Failure, ManyPaths, logging_options, settings_of, settings_options
+from service.commands.serving import serve, stop_on_signals
 from service.edges.http import HttpServer
 from service.edges.topics import KafkaUnusableError
-from service.metrics import release
 
 if TYPE_CHECKING:
     from service.feed.feed import Feed
@@ -91,18 +90,6 @@ async def _run(settings: Settings) -> int:
 
 
 async def _feed(settings: Settings, feed: Feed, kept: Any) -> int:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, feed.stop)
+    stop_on_signals(feed.stop)
     server = HttpServer(settings.http_bind, dict, lambda: feed.complaints, feed.gauge)
-    try:
-        await server.start()
-        log.info("started", extra=logs.fields("started", files=list(settings.feed.feed_files), version=release()))
-        await feed.run(kept)
-    except (KafkaError, OSError) as error:
-        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 one line, never a traceback
-        return 1
-    finally:
-        await server.stop()
-    log.info("stopped", extra=logs.fields("stopped"))
-    return 0
+    return await serve(server, partial(feed.run, kept), log, files=list(settings.feed.feed_files))

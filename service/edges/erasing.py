@@ -51,7 +51,7 @@ async def look(settings: Settings, called: frozenset[str], raw: str) -> Held:
     mails: dict[bytes, tuple[Place, Correlated]] = {}
     async with reader(settings, settings.topics.correlated) as consumer:
         async for record in records(consumer):
-            document = _decode(record.value) if record.value is not None else None
+            document = _read(record.value)
             if document is not None and _speaks_of(document, called):
                 mails[record.key] = Place(record.topic, record.partition, record.key), document
             else:
@@ -80,6 +80,14 @@ async def erase(settings: Settings, held: Held) -> None:
             await each
     finally:
         await producer.stop()
+
+
+def _read(value: bytes | None) -> Correlated | None:
+    """None for a tombstone, and for what is no correlated record: nothing of ours stands in that."""
+    try:
+        return None if value is None else _decode(value)
+    except msgspec.DecodeError:
+        return None
 
 
 async def _gaps(settings: Settings, ids: set[str], called: frozenset[str]) -> list[Place]:

@@ -71,17 +71,19 @@ def test_one_person_is_erased_and_nobody_else(world, tmp_path):
     async def story():
         world.create_ours()
         await _publish(world, *theirs, *others, *gaps, replace(theirs[4], revision=2))
+        async with world.producer() as producer:
+            await producer.send_and_wait(f"{world.prefix}-correlated", key=b"x", value=b"no record of ours")
         assert erase("--dry-run") == (0, ["5 records of mails and 2 of gaps would be erased"], "")
-        assert len(await _left(world, "correlated")) == 8
+        assert len(await _left(world, "correlated")) == 9
         assert erase() == (0, ["5 records of mails and 2 of gaps were erased"], "")
-        assert await _left(world, "correlated") == {document.mail_id for document in others}
+        assert await _left(world, "correlated") == {"x", *(document.mail_id for document in others)}
         assert await _left(world, "gaps") == {gaps[2].gap_id}
         assert erase() == (0, ["0 records of mails and 0 of gaps were erased"], "")
         await _publish(world, _to(9, NOW(ADA), int(time.time() * 1000)))  # a worker has its row for days
         code, lines, said = erase()
         assert (code, lines) == (1, ["1 records of mails and 0 of gaps were erased"])
         assert "run this again after 20" in said
-        assert await _left(world, "correlated") == {document.mail_id for document in others}
+        assert await _left(world, "correlated") == {"x", *(document.mail_id for document in others)}
 
     asyncio.run(story())
 

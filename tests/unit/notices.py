@@ -8,8 +8,10 @@ from service.contract.gap import GapRecord
 from service.contract.wire import encode, timestamp
 from service.facts import Cause, Source
 from service.notifications.board import Board
+from service.notifications.ledger import Ledger, Pace, Scope
 
 T0 = 1_700_000_000_000
+PACE = Pace(wait=30_000, update=15 * 60_000)
 
 
 def gap(identity, state="opened", *, at=T0, stream="otp", cause=Cause.SILENT, historic=False, **more):
@@ -57,6 +59,20 @@ def condition(identity, state="raised", *, kind=Condition.SOURCE_STALLED, about=
         runbook_url="https://git.example/runbooks/source_stalled.md",
     )
     return identity, encode(record)
+
+
+def sink_ledger(pace=PACE, entries=None, **scope):
+    """A sink's ledger; `scope` as in `Scope`."""
+    return Ledger("mailgap", pace, Scope(**scope), entries)
+
+
+def take_due(ledger, made, now):
+    """What is due is told, and taken: the tasks."""
+    tasks, _ = ledger.due(made, now)
+    for task in tasks:
+        ledger.intend(task, now)
+        ledger.taken(task, now)
+    return tasks
 
 
 def board(*records, trace_url="https://trace.example/mails/{mail_id}"):

@@ -8,26 +8,17 @@ from service.contract.enums import Condition, GapKind
 from service.contract.notification import AlertState, Severity
 from service.contract.wire import timestamp
 from service.facts import Cause
-from service.notifications.ledger import REFUSALS, Ledger, Pace, Scope
+from service.notifications.ledger import REFUSALS, Pace
 from service.notifications.subject import Subject
-from tests.unit.notices import T0, board, condition, gap, notification
+from tests.unit.notices import PACE, T0, board, condition, gap, notification, sink_ledger, take_due
 
 SECOND, MINUTE = 1000, 60_000
 OTP = Subject("gap", "sent_no_ses_id", "silent", "otp")
-PACE = Pace(wait=30 * SECOND, update=15 * MINUTE)
-
-
-def _ledger(pace=PACE, entries=None, **scope):
-    return Ledger("mailgap", pace, Scope(**scope), entries)
 
 
 def _told(ledger, made, now):
     """What is due is told, and taken; as (firing, number)."""
-    tasks, _ = ledger.due(made, now)
-    for task in tasks:
-        ledger.intend(task, now)
-        ledger.taken(task, now)
-    return [(task.firing, task.number) for task in tasks]
+    return [(task.firing, task.number) for task in take_due(ledger, made, now)]
 
 
 # -- the board --------------------------------------------------------------------------------------------------------
@@ -103,7 +94,7 @@ def test_no_link_where_there_is_no_trace_page():
 
 
 def test_what_opens_within_the_wait_goes_along_and_the_end_waits_too():
-    made, ledger = board(gap("a")), _ledger()
+    made, ledger = board(gap("a")), sink_ledger()
     assert _told(ledger, made, T0) == []
     assert ledger.due(made, T0) == ([], T0 + PACE.wait)
     made.take(*gap("b"))
@@ -117,7 +108,7 @@ def test_what_opens_within_the_wait_goes_along_and_the_end_waits_too():
 
 
 def test_what_flickers_within_the_wait_is_not_worth_a_word():
-    made, ledger = board(gap("a")), _ledger()
+    made, ledger = board(gap("a")), sink_ledger()
     _told(ledger, made, T0)
     made.take(*gap("a", "resolved"))
     assert _told(ledger, made, T0 + 20 * SECOND) == []
@@ -127,11 +118,11 @@ def test_what_flickers_within_the_wait_is_not_worth_a_word():
 
 def test_a_refused_account_is_told_at_once():
     made = board(condition("a", kind=Condition.ACCOUNT_REFUSED, cause=Cause.ACCOUNT_PAUSED, about="region eu-west-1"))
-    assert _told(_ledger(), made, T0) == [(True, 1)]
+    assert _told(sink_ledger(), made, T0) == [(True, 1)]
 
 
 def test_a_number_that_grows_is_told_every_quarter_of_an_hour():
-    made, ledger = board(gap("a")), _ledger()
+    made, ledger = board(gap("a")), sink_ledger()
     ledger.due(made, T0)
     told = []
     for minute in range(1, 60):
@@ -141,7 +132,7 @@ def test_a_number_that_grows_is_told_every_quarter_of_an_hour():
 
 
 def test_what_a_sink_forgets_is_repeated_every_minute():
-    made, ledger = board(gap("a")), _ledger(PACE._replace(repeat=MINUTE))
+    made, ledger = board(gap("a")), sink_ledger(PACE._replace(repeat=MINUTE))
     ledger.due(made, T0)
     told = [_told(ledger, made, T0 + second * SECOND) for second in range(30, 240, 10)]
     assert [n for n, said in enumerate(told) if said] == [0, 6, 12, 18]
@@ -150,7 +141,7 @@ def test_what_a_sink_forgets_is_repeated_every_minute():
 def test_an_intention_is_kept_before_each_attempt_and_not_for_a_mere_repeat():
     made = board(gap("a"))
     for repeat, kept in ((0, True), (MINUTE, False)):
-        ledger = _ledger(Pace(0, MINUTE, repeat))
+        ledger = sink_ledger(Pace(0, MINUTE, repeat))
         (task,), _ = ledger.due(made, T0)
         assert ledger.intend(task, T0).taken is False
         assert ledger.intend(task, T0).taken is False, "a second attempt proves again who leads"
@@ -160,28 +151,30 @@ def test_an_intention_is_kept_before_each_attempt_and_not_for_a_mere_repeat():
 
 def test_a_death_between_sending_and_noting_is_made_good():
     """kill -9: whatever is told twice has the same key; what must be resolved is never forgotten."""
-    made, ledger = board(gap("a")), _ledger(Pace(0, MINUTE))
+    made, ledger = board(gap("a")), sink_ledger(Pace(0, MINUTE))
     (task,), _ = ledger.due(made, T0)
     kept = {task.alert_id: ledger.intend(task, T0)}
-    assert [t.firing for t in _ledger(entries=kept).due(made, T0)[0]] == [True], "told again"
+    assert [t.firing for t in sink_ledger(entries=kept).due(made, T0)[0]] == [True], "told again"
     made.take(*gap("a", "resolved"))
-    (end,), _ = _ledger(entries=kept).due(made, T0)
+    (end,), _ = sink_ledger(entries=kept).due(made, T0)
     assert (end.firing, end.alert_id) == (False, task.alert_id), "it may have been told, so it is resolved"
 
 
 def test_a_death_between_resolving_and_noting_is_made_good():
-    made, ledger = board(gap("a")), _ledger(Pace(0, MINUTE))
+    made, ledger = board(gap("a")), sink_ledger(Pace(0, MINUTE))
     _told(ledger, made, T0)
     made.take(*gap("a", "resolved"))
     (end,), _ = ledger.due(made, T0)
     kept = {end.alert_id: ledger.intend(end, T0)}
-    assert [t.firing for t in _ledger(entries=kept).due(made, T0)[0]] == [False]
+    assert [t.firing for t in sink_ledger(entries=kept).due(made, T0)[0]] == [False]
     made.take(*gap("b"))
-    assert [t.firing for t in _ledger(entries=kept).due(made, T0)[0]] == [True], "it may believe that nothing is open"
+    assert [t.firing for t in sink_ledger(entries=kept).due(made, T0)[0]] == [True], (
+        "it may believe that nothing is open"
+    )
 
 
 def test_what_is_refused_again_and_again_is_set_aside_until_it_changes():
-    made, ledger = board(gap("a")), _ledger(Pace(0, MINUTE))
+    made, ledger = board(gap("a")), sink_ledger(Pace(0, MINUTE))
     for _ in range(REFUSALS):
         (task,), _ = ledger.due(made, T0)
         ledger.intend(task, T0)
@@ -210,4 +203,4 @@ def test_what_is_refused_again_and_again_is_set_aside_until_it_changes():
 def test_a_sink_hears_what_it_wants_to_hear(scope, heard):
     unlogged = gap("d", kind=GapKind.UNLOGGED_SEND, cause=Cause.NO_LOG)
     made = board(gap("a"), gap("b", stream="news"), condition("c"), unlogged)
-    assert len(_told(_ledger(Pace(0, MINUTE), **scope), made, T0)) == heard
+    assert len(_told(sink_ledger(Pace(0, MINUTE), **scope), made, T0)) == heard

@@ -8,26 +8,17 @@ from hypothesis import strategies as st
 
 from service.contract.enums import Condition
 from service.facts import Cause
-from service.notifications.ledger import MANY, Ledger, Pace, Scope
+from service.notifications.ledger import MANY, Pace
 from service.notifications.subject import CONDITION, GAP, STREAMS, Subject
-from tests.unit.notices import T0, board, condition, gap
+from tests.unit.notices import PACE, T0, board, condition, gap, sink_ledger, take_due
 
 SECOND, MINUTE = 1000, 60_000
-PACE = Pace(wait=30 * SECOND, update=15 * MINUTE)
 SILENT = Subject(STREAMS, "sent_no_ses_id", "silent", "")
-
-
-def _ledger(pace=PACE, entries=None, **scope):
-    return Ledger("mailgap", pace, Scope(**scope), entries)
 
 
 def _told(ledger, made, now):
     """What is due is told, and taken."""
-    tasks, _ = ledger.due(made, now)
-    for task in tasks:
-        ledger.intend(task, now)
-        ledger.taken(task, now)
-    return [(task.subject.what, task.subject.where, task.number) for task in tasks]
+    return [(task.subject.what, task.subject.where, task.number) for task in take_due(ledger, made, now)]
 
 
 def _storm(streams, cause=Cause.SILENT, state="opened", each=3):
@@ -40,7 +31,7 @@ def _storm(streams, cause=Cause.SILENT, state="opened", each=3):
 
 def test_an_account_that_ses_refuses_under_two_hundred_streams_is_two_notifications():
     refused = condition("a", kind=Condition.ACCOUNT_REFUSED, cause=Cause.ACCOUNT_PAUSED, about="region eu-west-1")
-    made, ledger = board(refused, *_storm(range(200), Cause.ACCOUNT_PAUSED)), _ledger()
+    made, ledger = board(refused, *_storm(range(200), Cause.ACCOUNT_PAUSED)), sink_ledger()
     assert _told(ledger, made, T0) == [(CONDITION, "smtp", 1)]
     assert _told(ledger, made, T0 + PACE.wait) == [(STREAMS, "", 600)]
     assert ledger.due(made, T0 + 10 * MINUTE) == ([], None)
@@ -65,19 +56,19 @@ def test_it_says_how_many_of_how_many_streams_and_which_are_the_largest():
 
 
 def test_a_few_streams_are_told_by_name():
-    made, ledger = board(*_storm(range(MANY - 1))), _ledger()
+    made, ledger = board(*_storm(range(MANY - 1))), sink_ledger()
     ledger.due(made, T0)
     assert [what for what, _, _ in _told(ledger, made, T0 + PACE.wait)] == [GAP] * (MANY - 1)
 
 
 def test_causes_and_kinds_stay_apart():
-    made, ledger = board(*_storm(range(MANY)), *_storm(range(3), Cause.TIMEOUT)), _ledger()
+    made, ledger = board(*_storm(range(MANY)), *_storm(range(3), Cause.TIMEOUT)), sink_ledger()
     ledger.due(made, T0)
     assert sorted(what for what, _, _ in _told(ledger, made, T0 + PACE.wait)) == [GAP, GAP, GAP, STREAMS]
 
 
 def test_what_was_told_of_one_stream_goes_on_to_its_own_end():
-    made, ledger = board(*_storm([0])), _ledger()
+    made, ledger = board(*_storm([0])), sink_ledger()
     ledger.due(made, T0)
     assert _told(ledger, made, T0 + PACE.wait) == [(GAP, "s000", 3)]
     for key, value in _storm(range(1, 50)):
@@ -92,7 +83,7 @@ def test_what_was_told_of_one_stream_goes_on_to_its_own_end():
 
 
 def test_streams_that_flicker_around_the_limit_are_told_all_the_same():
-    made, ledger = board(*_storm(range(MANY - 1))), _ledger()
+    made, ledger = board(*_storm(range(MANY - 1))), sink_ledger()
     told = []
     for second in range(0, 60, 10):
         for key, value in _storm([99], state="resolved" if second % 20 else "opened"):
@@ -102,7 +93,7 @@ def test_streams_that_flicker_around_the_limit_are_told_all_the_same():
 
 
 def test_a_sink_that_names_its_streams_hears_of_each_of_them():
-    made, ledger = board(*_storm(range(200))), _ledger(streams=frozenset({"s001", "s002"}))
+    made, ledger = board(*_storm(range(200))), sink_ledger(streams=frozenset({"s001", "s002"}))
     ledger.due(made, T0)
     assert _told(ledger, made, T0 + PACE.wait) == [(GAP, "s001", 3), (GAP, "s002", 3)]
 
@@ -111,11 +102,11 @@ def test_a_sink_that_names_its_streams_hears_of_each_of_them():
 def test_what_a_sink_wants_to_hear_no_more_is_ended_there_once(scope):
     """The file of sinks was changed: what it was told is resolved, and is not told again and again."""
     for streams in (1, MANY):
-        made, before = board(*_storm(range(streams))), _ledger()
+        made, before = board(*_storm(range(streams))), sink_ledger()
         before.due(made, T0)
         assert _told(before, made, T0 + PACE.wait)
-        after = _ledger(entries=before.entries, **scope)
-        (task,), _ = _ledger(Pace(0, MINUTE), entries=before.entries, **scope).due(made, T0 + MINUTE)
+        after = sink_ledger(entries=before.entries, **scope)
+        (task,), _ = sink_ledger(Pace(0, MINUTE), entries=before.entries, **scope).due(made, T0 + MINUTE)
         said = made.notification(task.subject, task.since, firing=task.firing)
         assert (said.state, said.number, said.examples) == ("resolved", 0, ())
         after.due(made, T0 + MINUTE)
@@ -140,7 +131,7 @@ class Life:
         self._begin()
 
     def _begin(self):
-        self._ledger = _ledger(Pace(0, MINUTE), self.journal)
+        self._ledger = sink_ledger(Pace(0, MINUTE), self.journal)
 
     def go_on(self, made, now):
         for task in self._ledger.due(made, now)[0]:
