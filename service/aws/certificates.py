@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 import warnings
 from collections import OrderedDict
 from datetime import UTC, datetime
+from functools import cache
+from math import inf
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+import boto3
 import botocore
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -36,6 +40,8 @@ SECONDS: Final = 5
 LARGEST: Final = 64 * 1024
 CACHED: Final = 64
 """Files that are remembered, those that are not there among them: a flood of forged names stays cheap."""
+ABSENT: Final = 60.0
+"""Seconds for which a file is taken for one that is not there: were it for good, one wrong answer would refuse all."""
 _OK: Final = 200
 _GONE: Final = frozenset({301, 302, 307, 308, 400, 403, 404, 410})
 
@@ -47,13 +53,20 @@ class CertificatesError(Exception):
 class Certificates:
     """Finds the key behind a `SigningCertURL`. Any number of threads may ask."""
 
-    def __init__(self, folder: str | None = None, roots: str | None = None, fetch: Fetch | None = None) -> None:
-        """From `folder` alone where one is given. Raises `CertificatesError`."""
+    def __init__(
+        self,
+        folder: str | None = None,
+        roots: str | None = None,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """From `folder` alone where one is given; `clock` in seconds. Raises `CertificatesError`."""
+        self._clock = clock
         self._strict = roots is not None or folder is not None
         self._store = Store(_roots(roots))
         self._folder = None if folder is None else _folder(folder)
         self._fetch = fetch or fetched
-        self._known: OrderedDict[tuple[str, str], list[x509.Certificate]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, list[x509.Certificate]]] = OrderedDict()
         self._lock = Lock()
 
     def signer(self, host: str, name: str, at: Instant) -> RSAPublicKey | Unparsable:
@@ -84,12 +97,13 @@ class Certificates:
                 else []
             )
         with self._lock:
-            if (host, name) in self._known:
+            until, chain = self._known.get((host, name), (0.0, []))
+            if self._clock() < until:
                 self._known.move_to_end((host, name))
-                return self._known[host, name]
+                return chain
         chain = _read(self._fetch(host, name) or b"")
         with self._lock:
-            self._known[host, name] = chain
+            self._known[host, name] = (inf if chain else self._clock() + ABSENT), chain
             while len(self._known) > CACHED:
                 self._known.popitem(last=False)
         return chain
@@ -112,7 +126,8 @@ def fetched(host: str, name: str) -> bytes | None:
         body = answer.read(LARGEST + 1)
     except (OSError, http.client.HTTPException) as error:
         raise AwsError(
-            Trouble.UNREACHABLE,
+            # The host is of the record's choosing: one of a region that is none may never be reached.
+            Trouble.UNREACHABLE if host.split(".")[1] in _regions() else Trouble.OTHER,
             f"{host}: its certificate cannot be fetched ({error}): open the way to it, or give --sns-certificates",
         ) from error
     finally:
@@ -122,6 +137,14 @@ def fetched(host: str, name: str) -> bytes | None:
     if answer.status in _GONE:
         return None
     raise AwsError(Trouble.UNREACHABLE, f"{host}: its certificate cannot be fetched (HTTP {answer.status})")
+
+
+@cache
+def _regions() -> frozenset[str]:
+    """Where AWS has SNS, as far as this botocore knows."""
+    session = boto3.Session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for each in partitions for region in session.get_available_regions("sns", each))
 
 
 def _bad(detail: str) -> Unparsable:

@@ -12,6 +12,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -74,6 +75,12 @@ def canonical(envelope: dict[str, Any]) -> bytes | None:
             return None
         parts += [name, "\n", value, "\n"]
     return "".join(parts).encode("utf-8", "surrogatepass")
+
+
+def signed_part(envelope: dict[str, Any]) -> bytes:
+    """Of the record, what the signature covers; a reader may look at the rest only where it says the same."""
+    names = _NOTIFICATION if envelope.get("Type") == "Notification" else _CONFIRMATION
+    return orjson.dumps({name: envelope[name] for name in names if name in envelope})
 
 
 def _verifies(key: RSAPublicKey, signature: str, signed: bytes, algorithm: SHA1 | SHA256) -> bool:

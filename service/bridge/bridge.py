@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from service.aws import sns
 from service.aws.clients import AwsError
 from service.bridge.backlog import Backlog
-from service.bridge.objects import never
-from service.bridge.opening import Forward, Nothing, Object, Rules, open_event, open_record, sns_envelope
+from service.bridge.objects import never, passes
+from service.bridge.opening import Forward, Nothing, Object, Rules, adds, open_event, open_record, sns_envelope
 from service.contract import bridged, dead_letter
 from service.edges.inputs import InputError
 from service.edges.letters import ORIGIN
 from service.edges.pauses import BackOff
+from service.edges.topics import LARGEST_DEAD_LETTER
 from service.facts import Reason, Unparsable
 from service.logs import fields
 from service.metrics import (
@@ -52,7 +53,11 @@ log = logging.getLogger("mailgap.bridge")
 
 STOP_BOUND: Final = 25.0
 """Seconds in which what is in work may end: a long poll, and Kafka's answer. Kubernetes gives 30."""
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between batches of which nothing could be done: what comes meanwhile may be well."""
 STAGE: Final = "bridge"
+LARGEST: Final = LARGEST_DEAD_LETTER - (2 << 20)
+"""Bytes of a dead letter's value: with the sender's attributes (SQS takes 1 MiB of all) it must pass the producer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Bridge:
                 raise end
 
     async def _poll(self, desk: Desk) -> None:
-        pauses = BackOff()
+        pauses, failing = BackOff(), BackOff(most=LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
                 records = await self._thread(desk.queue.receive)
@@ -148,17 +153,23 @@ class Bridge:
             BRIDGE_RECEIVED.labels(desk.queue.name).inc(len(records))
             desk.backlog.received(now_ms(), [record.sent_at for record in records])
             desk.stated = desk.age()  # once for all of them: over those in work it is no cheap question
-            if records and not self._stop.is_set():
-                await self._work(desk, records)
+            if not records or self._stop.is_set():
+                continue
+            if await self._work(desk, records):
+                failing.reset()
+            else:  # the next batch would probably fare the same, and what is left comes again and again
+                await self._pause(failing.next())
 
-    async def _work(self, desk: Desk, records: list[Record]) -> None:
-        """Delivers a batch, and deletes of it what was delivered."""
+    async def _work(self, desk: Desk, records: list[Record]) -> int:
+        """Delivers a batch, and deletes of it what was delivered; how many were deleted."""
+        deleted = 0
         ends = await asyncio.gather(*[self._deliver(desk, record) for record in records], return_exceptions=True)
         done = [record for record, end in zip(records, ends, strict=True) if end is True]
         left = [record for record, end in zip(records, ends, strict=True) if end is False]
         try:
             if done:
-                BRIDGE_DELETED.labels(desk.queue.name).inc(await self._thread(desk.queue.delete, done))
+                deleted = await self._thread(desk.queue.delete, done)
+                BRIDGE_DELETED.labels(desk.queue.name).inc(deleted)
         except AwsError as error:  # they come again, which does no harm
             self._complain(desk, "sqs", error)
         for record in (*done, *left):
@@ -166,6 +177,7 @@ class Bridge:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+        return deleted
 
     async def _deliver(self, desk: Desk, record: Record) -> bool:
         """Whether Kafka has all of it. False: it stays in the queue, and comes again when it is no longer hidden."""
@@ -177,9 +189,10 @@ class Bridge:
                 refused = await self._judged(desk, record)
         except (AwsError, InputError) as error:
             self._complain(desk, call, error)
-            if record.receives < self._duties.receives and not never(error):
+            if passes(error) or (record.receives < self._duties.receives and not never(error)):
                 return False
-            refused = Unparsable(Reason.UNREADABLE_OBJECT, str(error))
+            reason = Reason.BAD_CERTIFICATE if call == "certificate" else Reason.UNREADABLE_OBJECT
+            refused = Unparsable(reason, str(error))
         if refused is not None:
             await self._bury(desk, record, record.body, refused, self._headers(desk, record))
         return True
@@ -190,10 +203,13 @@ class Bridge:
         if duties.signatures is None:
             return None
         envelope = sns_envelope(record.body)
-        return await self._thread(sns.check, envelope, now_ms(), duties.signatures, duties.max_age)
+        refused = await self._thread(sns.check, envelope, now_ms(), duties.signatures, duties.max_age)
+        if refused is None and envelope and adds(record.body, sns.signed_part(envelope), now_ms()):
+            return Unparsable(Reason.BAD_SIGNATURE, "it says more than what SNS has signed of it")
+        return refused
 
     async def _judged(self, desk: Desk, record: Record) -> Unparsable | None:
-        opened = open_record(record.body, now_ms(), self._duties.rules)
+        opened = _opened(open_record, record, record.body, self._duties.rules)
         if isinstance(opened, Unparsable):
             return opened
         if isinstance(opened, Nothing):
@@ -221,7 +237,7 @@ class Bridge:
             await asyncio.gather(*[self._send_event(desk, record, event, headers) for event in chunk])
 
     async def _send_event(self, desk: Desk, record: Record, event: bytes, headers: Headers) -> None:
-        opened = open_event(event, record.received_at, self._duties.rules)
+        opened = _opened(open_event, record, event, self._duties.rules)
         refused = opened if isinstance(opened, Unparsable) else None
         if isinstance(opened, Forward):
             refused = await self._send(desk, opened.key, event, record, headers)
@@ -235,6 +251,7 @@ class Bridge:
             version=release(),
         )  # fmt: skip
         origin = (ORIGIN, f"sqs:{name}/{record.id}".encode())
+        value = value[:LARGEST]  # an object may hold more; the header says where the rest of it is
         await self._duties.outlet.bury(value, record.received_at, [*headers, origin, *dead_letter.headers(letter)])
         BRIDGE_DEAD_LETTERS.labels(name, why.reason).inc()
         DEAD_LETTERS.labels(why.reason).inc()
@@ -297,6 +314,14 @@ class Bridge:
 
     async def _thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+
+def _opened(opens: Callable[[bytes, Instant, Rules], _T], record: Record, body: bytes, rules: Rules) -> _T | Unparsable:
+    """What it is. A bug that one record meets must not stop all that wait behind it, again and again."""
+    try:
+        return opens(body, record.received_at, rules)
+    except Exception as bug:  # noqa: BLE001 the one place; it pages as `internal_error`
+        return Unparsable(Reason.INTERNAL_ERROR, type(bug).__name__)
 
 
 def _say_nothing(desk: Desk, opened: Nothing) -> None:

@@ -9,7 +9,7 @@ import io
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from service.aws.clients import AwsError, Trouble, said
+from service.aws.clients import PASSING, AwsError, Trouble, said
 from service.edges.inputs import InputError, documents, unpacked
 
 if TYPE_CHECKING:
@@ -64,6 +64,18 @@ class Body(io.RawIOBase):
         return len(data)
 
 
+_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "InvalidObjectState"})
+"""Of the object itself. A bucket that is not there, or in another region, is the operator's to mend."""
+
+
 def never(trouble: Exception) -> bool:
     """Whether reading it again would fail again."""
-    return isinstance(trouble, InputError) or (isinstance(trouble, AwsError) and trouble.trouble is Trouble.MISSING)
+    return isinstance(trouble, InputError) or (isinstance(trouble, AwsError) and trouble.code in _GONE)
+
+
+def passes(trouble: Exception) -> bool:
+    """Whether it says nothing about the object: all others fail by it too, until it has passed or was mended."""
+    return isinstance(trouble, AwsError) and trouble.trouble in _NOT_ITS_OWN
+
+
+_NOT_ITS_OWN: Final = PASSING | {Trouble.CREDENTIALS}

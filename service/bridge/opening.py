@@ -17,6 +17,8 @@ from service.facts import Described, Parsed, Reason, Unparsable
 from service.parsing.ses import parse_ses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from service.facts import Instant
 
 _DEPTH: Final = 3
@@ -72,6 +74,8 @@ def open_record(body: bytes, now: Instant, rules: Rules) -> Opened:
     found = _objects(document)
     if found is None:
         return open_event(body, now, rules)
+    if isinstance(found, Unparsable):
+        return found
     for each in found:
         if each.bucket not in rules.buckets:
             return Unparsable(Reason.FOREIGN_BUCKET, f"an object of bucket {each.bucket[:63]}, which no --bucket names")
@@ -89,7 +93,25 @@ def open_event(body: bytes, now: Instant, rules: Rules) -> Forward | Unparsable:
 def sns_envelope(body: bytes) -> dict[str, Any] | None:
     """The record as SNS wrapped it; None where it did not."""
     document = _object(body)
-    return document if document.get("Type") in SNS_TYPES and "TopicArn" in document else None
+    return document if _is_of_sns(document) and "TopicArn" in document else None
+
+
+def adds(body: bytes, signed: bytes, now: Instant) -> bool:
+    """Whether a record says anything that what of it is signed does not.
+
+    SNS signs some fields of its envelope, and the parser opens whatever carries an event: whoever has one genuine
+    record could write an event of his own beside its `Message`.
+    """
+    facts = parse_ses(body, now)[0].facts
+    objects = _objects(_object(body))
+    return bool(facts and facts != parse_ses(signed, now)[0].facts) or bool(
+        objects and objects != _objects(_object(signed))
+    )
+
+
+def _is_of_sns(document: dict[str, Any]) -> bool:
+    kind = document.get("Type")
+    return isinstance(kind, str) and kind in SNS_TYPES
 
 
 def _key(parsed: Parsed) -> bytes:
@@ -110,7 +132,7 @@ def _foreign_account(parsed: Parsed, rules: Rules) -> Unparsable | None:
 
 
 def _foreign_topic(document: dict[str, Any], rules: Rules) -> Unparsable | None:
-    if document.get("Type") not in SNS_TYPES:
+    if not _is_of_sns(document):
         if not rules.topics:
             return None
         return Unparsable(Reason.FOREIGN_TOPIC, "no SNS topic is named (raw delivery?), and --allowed-topic is set")
@@ -135,19 +157,19 @@ def _object(body: bytes | str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _objects(document: dict[str, Any], depth: int = 0) -> list[Object] | None:
-    """The objects that S3 says were made, directly, through SNS or through EventBridge; None where S3 says nothing."""
+def _objects(document: dict[str, Any], depth: int = 0) -> list[Object] | Unparsable | None:
+    """The objects that S3 says were made, directly, through SNS or through EventBridge; None where S3 says nothing.
+
+    Refused as a whole where one of them has no name: what is taken for nothing is deleted.
+    """
     if document.get("Service") == "Amazon S3" and document.get("Event") == "s3:TestEvent":
         return []
     if document.get("source") == "aws.s3" and isinstance(detail := document.get("detail"), dict):
-        return _created(document.get("detail-type") == "Object Created", detail, encoded=False)
+        return _created([detail] if document.get("detail-type") == "Object Created" else [], encoded=False)
     records = document.get("Records")
     if isinstance(records, list) and records and all(_is_of_s3(record) for record in records):
-        found = [
-            _created(str(record.get("eventName", "")).startswith("ObjectCreated"), record.get("s3"), encoded=True)
-            for record in records
-        ]
-        return [each for some in found for each in some]
+        made = [each.get("s3") for each in records if str(each.get("eventName", "")).startswith("ObjectCreated")]
+        return _created(made, encoded=True)
     inner = document.get("Message")
     if depth < _DEPTH and document.get("Type") == "Notification" and isinstance(inner, str):
         return _objects(_object(inner), depth + 1)
@@ -158,12 +180,22 @@ def _is_of_s3(record: Any) -> bool:
     return isinstance(record, dict) and record.get("eventSource") == "aws:s3"
 
 
-def _created(made: bool, said: Any, *, encoded: bool) -> list[Object]:  # noqa: FBT001 it is about that
-    """The object. S3 itself writes the key as in a form (`+` for a space), EventBridge as it is."""
+def _created(made: Iterable[Any], *, encoded: bool) -> list[Object] | Unparsable:
+    """The objects. S3 itself writes a key as in a form (`+` for a space), EventBridge as it is."""
+    found: list[Object] = []
+    for each in made:
+        bucket, key, version = _named(each)
+        if not bucket or not key:
+            return Unparsable(Reason.NOT_AN_SES_EVENT, "S3 announces an object, and does not say which")
+        found.append(Object(bucket, unquote_plus(key) if encoded else key, version))
+    return found
+
+
+def _named(said: Any) -> tuple[str, str, str]:
+    """Bucket, key and version; empty where they are missing or no text."""
     try:
         bucket, item = said["bucket"]["name"], said["object"]
-        key = str(item["key"])
-    except (KeyError, TypeError):
-        return []
-    version = item.get("versionId") or item.get("version-id") or ""
-    return [Object(str(bucket), unquote_plus(key) if encoded else key, str(version))] if made else []
+        names = bucket, item["key"], item.get("versionId") or item.get("version-id") or ""
+    except (AttributeError, KeyError, TypeError):
+        return "", "", ""
+    return names if all(isinstance(name, str) for name in names) else ("", "", "")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.aws.certificates import Certificates, CertificatesError
+from service.aws.certificates import ABSENT, Certificates, CertificatesError
 from service.aws.clients import AwsError, Trouble
 from service.aws.sns import canonical, check
 from service.facts import Reason
@@ -141,6 +141,17 @@ def test_a_certificate_is_fetched_once_also_where_it_is_not_there(parties):
         assert why(signed(parties[2]), certificates) is None, "vouched for by the connection to SNS's host"
         assert why(signed(parties[2]) | {"SigningCertURL": other}, certificates) is Reason.BAD_CERTIFICATE
     assert len(asked) == 2
+
+
+def test_a_file_that_was_not_there_is_asked_for_again_later(parties):
+    """One wrong answer of a proxy's must not refuse all that SNS signs from then on."""
+    clock, there = [0.0], [b""]
+    certificates = Certificates(fetch=lambda *_: there[0] or None, clock=lambda: clock[0])
+    assert why(signed(parties[2]), certificates) is Reason.BAD_CERTIFICATE
+    there[0], clock[0] = parties[2].pem, ABSENT - 1
+    assert why(signed(parties[2]), certificates) is Reason.BAD_CERTIFICATE
+    clock[0] = ABSENT
+    assert why(signed(parties[2]), certificates) is None
 
 
 def test_a_host_that_does_not_answer_says_nothing_about_the_record(parties):
