@@ -196,6 +196,13 @@ LAG: Final = gauge(
     "topic",
     "partition",
 )
+PARTITION_PAUSED: Final = gauge(
+    "mailgap_partition_paused",
+    "1 while a partition is not read since it is more than 10 minutes ahead of another in a backlog.",
+    "Why the lag of one partition rests while the worker is busy with another's.",
+    "topic",
+    "partition",
+)
 TRANSPORT_DELAY: Final = gauge(
     "mailgap_transport_delay_seconds",
     "The longest way of an event into the topic, over the last 15 minutes; the watermark stays back by it.",

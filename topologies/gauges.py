@@ -5,7 +5,7 @@ rebalance and restart; a shard that nobody has yet is missing from `mailgap_shar
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from faust.types import TP
 
@@ -54,9 +54,15 @@ def lag(ends: Mapping[TP, tuple[int, int]]) -> None:
         metrics.LAG.labels(tp.topic, str(tp.partition)).set(max(end - at, 0))
 
 
+def paused(ours: Iterable[TP], pausing: Container[TP]) -> None:
+    """Which of our partitions are not read for now."""
+    for tp in ours:
+        metrics.PARTITION_PAUSED.labels(tp.topic, str(tp.partition)).set(tp in pausing)
+
+
 def no_lag(*topics: str) -> None:
     """We read nothing of these any more; whoever does says what waits."""
-    for metric in (metrics.LAG, metrics.TRANSPORT_DELAY):
+    for metric in (metrics.LAG, metrics.TRANSPORT_DELAY, metrics.PARTITION_PAUSED):
         for labels in [sample.labels for family in metric.collect() for sample in family.samples]:
             if labels["topic"] in topics:
                 metric.remove(labels["topic"], labels["partition"])

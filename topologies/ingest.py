@@ -9,12 +9,14 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from faust.types import TP
 
 from service import facts_record
+from service.alignment import Alignment, Standing
 from service.assembler import Held
 from service.brake import Brake
 from service.contract import dead_letter, historic
@@ -37,7 +39,7 @@ from topologies.engine.loop import feed
 from topologies.engine.partitions import partition_of
 from topologies.engine.sender import Record
 from topologies.engine.settings import EngineSettings
-from topologies.gauges import lag, no_lag
+from topologies.gauges import lag, no_lag, paused
 from topologies.news import tell, tell_hole
 
 log = logging.getLogger("mailgap.ingest")
@@ -110,6 +112,7 @@ class Ingest:
         self.news = News()
         self.holes: list[Hole] = []
         self.brakes: dict[str, Brake] = {}
+        self.alignment = Alignment()
         self.in_order = asyncio.Lock()
         """Facts and the watermarks that cover them go out one after the other."""
 
@@ -259,17 +262,26 @@ class Ingest:
                         self._lost(tp, spoken, now)
             if not self.settings.historic:
                 lag(ends)
-            entries = [await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()]
+            entries = {tp: await self._entry(tp, at, end, now, generation) for tp, (at, end) in ends.items()}
             if not entries or generation != self.app.consumer_generation_id:
                 return
+            self._align({tp: ends[tp][0] < ends[tp][1] for tp in entries}, entries, now)
             news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
-            statement = Watermark(tuple(entries), news, tuple(self.holes))
+            statement = Watermark(tuple(entries.values()), news, tuple(self.holes))
             values = [facts_record.pack(FactsRecord([], part)) for part in parts(statement)]
             topic = self.settings.topics.facts
             await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions) for value in values])
             self.holes.clear()
         for tp, (at, _) in ends.items():
             self.app.consumer.ack_range(tp, self._safe(tp, at), generation)
+
+    def _align(self, behind: Mapping[TP, bool], entries: Mapping[TP, Entry], now: Instant) -> None:
+        """Of a backlog: who is far ahead of the slowest is read again when that has come."""
+        standings = {tp: Standing(said.up_to, said.last_record_at, behind[tp]) for tp, said in entries.items()}
+        pausing = self.alignment.pause(standings, now)
+        self.app.consumer.pause_reading(pausing, self.app.consumer_generation_id)
+        if not self.settings.historic:
+            paused(entries, pausing)
 
     def _is_over(self, tp: TP) -> bool:
         """Whether nothing more can be there at its end: of history only once its last record says that it ends."""

@@ -57,6 +57,7 @@ class Kafka:
     facts: list[bytes] = field(default_factory=list)
     dead: list[Record] = field(default_factory=list)
     consumer_generation_id: int = 1
+    paused: frozenset[TP] = frozenset()
 
     @property
     def consumer(self) -> Kafka:
@@ -70,6 +71,9 @@ class Kafka:
 
     def ack_range(self, *_: object) -> bool:
         return True
+
+    def pause_reading(self, tps: Iterable[TP], _: int) -> None:
+        self.paused = frozenset(tps)
 
     async def position_and_end(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         return {tp: (self.read[tp], len(self.inputs[tp])) for tp in tps}

@@ -74,6 +74,7 @@ class Worker:
         self.engine, self.rebalancing, self.consumer = SETTINGS, False, self
         self.at = {HERE: (7, 9)}
         self.away = self.gone = False
+        self.paused = set()
         monkeypatch.setattr(module, "check", self._check)
         self.watchdog = Watchdog(self)
 
@@ -83,6 +84,9 @@ class Worker:
     async def position_and_end(self, _):
         self._reach()
         return self.at
+
+    def reading_paused(self):
+        return self.paused
 
     def _reach(self):
         if self.away:
@@ -108,6 +112,18 @@ class TestLook:
     async def test_records_wait_and_nothing_moves(self, worker):
         await worker.watched(0, int(PATIENCE))
         with pytest.raises(StuckError, match="Records wait and nothing moves for 300 s: facts/0"):
+            await worker.watchdog._look(PATIENCE)
+
+    async def test_what_is_paused_waits_for_what_moves(self, worker):
+        worker.paused = {HERE}
+        for now in range(0, A_DAY, int(PATIENCE / 2)):
+            worker.at = {HERE: (7, 9), ELSEWHERE: (now, A_DAY)}
+            await worker.watchdog._look(now)
+
+    async def test_what_it_waits_for_does_not_move_either(self, worker):
+        worker.paused, worker.at = {HERE}, {HERE: (7, 9), ELSEWHERE: (7, 9)}
+        await worker.watched(0, int(PATIENCE))
+        with pytest.raises(StuckError, match="Records wait and nothing moves for 300 s: facts/1"):
             await worker.watchdog._look(PATIENCE)
 
     async def test_nothing_waits(self, worker):

@@ -27,6 +27,8 @@ from topologies.engine.positions import Positions
 from topologies.engine.thread import ConsumerThread, Stretch
 
 _PAUSE = 0.005
+PAUSED = 5.0
+"""Seconds after which a partition that was paused is read again: whoever paused it may hang."""
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
@@ -34,6 +36,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._at = Positions()
+        self._paused: tuple[frozenset[TP], float] = frozenset(), 0.0
         self._busy = 0
         self._idle = asyncio.Event()
         super().__init__(*args, **kwargs)
@@ -61,6 +64,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
             ends = ensure_TPs(await self.highwaters(*ours))
         return {tp: (at, end) for tp, end in ends.items() if (at := self._at.settled(tp)) is not None}
 
+    def pause_reading(self, tps: Iterable[TP], generation: int) -> None:
+        """Of these partitions, and of no others, nothing is handed over until this is called again, or for `PAUSED`.
+
+        No effect where the group has rebalanced since `generation`. What a partition holds then waits, and shows as its
+        lag. (Faust's own `pause_partitions` has another use: a restore.)
+        """
+        if generation == self.app.consumer_generation_id:
+            self._paused = frozenset(tps), asyncio.get_running_loop().time() + PAUSED
+
+    def reading_paused(self) -> frozenset[TP]:
+        """The partitions that are paused on purpose now."""
+        tps, until = self._paused
+        return tps if tps and asyncio.get_running_loop().time() < until else frozenset()
+
     def ack_range(self, tp: TP, upto: int, generation: int) -> bool:
         """Everything below `upto` may be committed. False, and no effect, where the group has rebalanced since."""
         return generation == self.app.consumer_generation_id and self._at.ack(tp, upto)
@@ -85,6 +102,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
     async def perform_seek(self) -> None:
         """Begin where the group has committed, else at the beginning. Called once a rebalance, after the restore."""
         self._at.forget()
+        self._paused = frozenset(), 0.0
         await super().perform_seek()
         ours = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         starts = {tp: at for tp in ours if (at := self._committed_offset[tp])}
@@ -123,7 +141,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
             await self.app.crash(cause)
 
     async def _fetch_once(self) -> None:
-        tps = [tp for tp in self._get_active_partitions() if not self._is_changelog_tp(tp)]
+        paused = self.reading_paused()
+        tps = [tp for tp in self._get_active_partitions() if tp not in paused and not self._is_changelog_tp(tp)]
         generation = self.app.consumer_generation_id
         if not (tps and self._may_hand_over(generation)):
             await asyncio.sleep(_PAUSE)

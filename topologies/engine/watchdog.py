@@ -1,7 +1,8 @@
 """Ends a process that hangs: records wait, and no offset of theirs moves; it never becomes ready; a topic is gone.
 
 Most hangs are bounded where they arise; this one catches those that nobody foresaw. It spares a restore, which has a
-bound of its own, and a Kafka that cannot be reached: then nobody knows whether records wait.
+bound of its own, a Kafka that cannot be reached, since then nobody knows whether records wait, and a partition that is
+paused on purpose, which waits for another that is not.
 """
 
 import asyncio
@@ -78,14 +79,15 @@ class Watchdog(Service):  # type: ignore[misc]  # mode ships no types
             raise StuckError(f"Kafka answers, but the app is not ready after {self._patience:g} s")
 
     async def _positions(self) -> dict[TP, int]:
-        """Where each partition with a lag stands; none where we are not in a state to say."""
+        """Where each partition with a lag that is read stands; none where we are not in a state to say."""
         if not self._ready():
             return {}
         try:
             at = await self._app.consumer.position_and_end(self._app.consumer.assignment())
         except (KafkaError, StuckError):
             return {}
-        return {tp: position for tp, (position, end) in at.items() if position < end}
+        paused = self._app.consumer.reading_paused()
+        return {tp: position for tp, (position, end) in at.items() if position < end and tp not in paused}
 
     def _ready(self) -> bool:
         app = self._app
