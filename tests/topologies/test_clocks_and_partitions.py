@@ -109,3 +109,17 @@ async def test_a_thousand_times_the_same_event_and_what_cannot_be_read_between_t
     assert flow.world.documents[mail.ses_id]["revision"] <= 2
     assert flow.world.counts["outcomes", "delivered", "transactional", "other"] == 1
     assert len(flow.kafka.dead) == 10
+
+
+@pytest.mark.parametrize(
+    "poison", [b"[[[", b"[" * (1 << 20), b'{"a":' * 50_000, b'{"eventType":"Send","mail":' + b"[" * 200_000]
+)
+async def test_brackets_that_are_never_closed_are_dead_letters_and_hold_nothing_open(flow, poison):
+    mail = flow.handed_over(1)
+    for tp in (SMTP, *SES):
+        flow.write(tp, poison)
+    flow.told(mail)
+    await flow.read()
+    assert [letter.value for letter in flow.kafka.dead] == [poison] * 3
+    assert all(spoken.held is None for spoken in flow.ingest.spoken.values())
+    assert {document["recipients"][0]["outcome"] for document in flow.world.documents.values()} == {"delivered"}

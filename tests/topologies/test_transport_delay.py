@@ -6,7 +6,7 @@ from random import Random
 
 from service.facts import HOUR, MINUTE, SECOND
 from service.policy import parse_policy
-from tests.topologies.flow import Flow
+from tests.topologies.flow import SES, Flow
 
 EVERY = 30 * SECOND
 LOST = 77
@@ -66,3 +66,21 @@ async def test_a_bridge_that_drains_its_backlog_after_a_stall(monkeypatch):
         if ses_id != lost.ses_id and document["accepted_at"] < flow.world.documents[lost.ses_id]["accepted_at"]
         for recipient in document["recipients"]
     )
+
+
+async def test_a_partition_that_never_carried_a_delay_does_not_speak_for_one_that_did(monkeypatch):
+    """A bridge falls half an hour behind, and all of its events happen to go to one partition. The one that counts goes
+    to the other, which was idle and read to its end, and knows of no delay.
+    """
+    flow, waiting = Flow(POLICY, monkeypatch), []
+    begin = flow.now
+    for number in range(5 * HOUR // (2 * MINUTE)):
+        flow.now += 2 * MINUTE
+        waiting.append(flow.handed_over(2 * number + (number == LOST)))  # SES[0] has the even ones
+        behind = min(max((flow.now - begin - HOUR) // 2, 0), 30 * MINUTE)
+        while waiting and waiting[0].at + behind <= flow.now:
+            flow.told(waiting.pop(0))
+        await flow.read()
+        assert flow.announced == []
+    assert len(flow.kafka.inputs[SES[1]]) == len(("Send", "Delivery"))
+    assert flow.kafka.inputs[SES[1]][0].timestamp >= begin + 2 * LOST * MINUTE + 25 * MINUTE, "it was late"

@@ -114,6 +114,17 @@ def test_a_document_that_was_cut_off_takes_no_other_with_it():
     assert [json.loads(one) for one in documents_of(pretty)[1:]] == [{"a": 1}, json.loads(B)]
 
 
+@pytest.mark.parametrize("never_closed", [b'{"a":[[[', b'{"mail":' + b"[" * 100_000, b'{"a":' * 200_000])
+def test_brackets_that_are_never_closed_take_no_document_with_them(never_closed):
+    assert documents_of(A + b"\n" + never_closed + b"\n" + A + b"\n" + B) == [A, never_closed, A, B]
+
+
+@pytest.mark.parametrize("array", [b"[[[", b"[" * (1 << 20)])
+def test_an_array_that_is_never_closed_has_its_documents_all_the_same(array):
+    assert documents_of(array + A + b"\n," + B) == [A, B]
+    assert [data for data, _ in lines_of(array + b"\n" + A + b"\n")] == [array + b"\n", A + b"\n"], "a log has none"
+
+
 def test_text_between_documents_is_kept():
     assert documents_of(b"hello\n" + A + b"junk\n" + B) == [b"hello", A, b"junk", B]
 
