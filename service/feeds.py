@@ -48,6 +48,8 @@ class Listener:
     def __init__(self) -> None:
         """Nothing was heard yet."""
         self._feeds: dict[str, _Heard] = {}
+        self._hosts: dict[bytes, _Heard] = {}
+        """The feeds of hosts by their beginning of a submission's name: they are asked for with every line."""
 
     def hear(self, facts: Iterable[tuple[Name, Fact]], sighting: Sighting) -> None:
         """Takes in the facts of one record, as the parser gave them."""
@@ -65,13 +67,18 @@ class Listener:
 
     def take(self) -> tuple[FeedNews, ...]:
         """The news since the last call."""
-        feeds, self._feeds = self._feeds, {}
+        feeds, self._feeds, self._hosts = self._feeds, {}, {}
         return tuple(
             FeedNews(feed, heard.spoken, tuple(sorted(heard.waiting)[-LATEST:])) for feed, heard in feeds.items()
         )
 
     def _line(self, name: Name, fact: Fact, sighting: Sighting) -> None:
-        self._spoke("smtp:" + name[2:].partition(b"/")[0].decode(), sighting.seen)
+        host = name.partition(b"/")[0]
+        heard = self._hosts.get(host)
+        if heard is None:
+            self._hosts[host] = self._spoke("smtp:" + host[2:].decode(), sighting.seen)
+        elif sighting.seen > heard.spoken:
+            heard.spoken = sighting.seen
         if type(fact) is Queued:
             if fact.sender:
                 self._sends(domain(fact.sender), sighting.seen)
@@ -91,12 +98,13 @@ class Listener:
             act = self._waits if isinstance(fact, Sent) else self._spoke
             act(feed, _accepted(name, described.at))
 
-    def _spoke(self, feed: str, at: Instant) -> None:
+    def _spoke(self, feed: str, at: Instant) -> _Heard:
         heard = self._feeds.get(feed)
         if heard is None:
-            self._feeds[feed] = _Heard(max(at, 0))
+            heard = self._feeds[feed] = _Heard(max(at, 0))
         elif at > heard.spoken:
             heard.spoken = at
+        return heard
 
     def _sends(self, sender_domain: str, at: Instant) -> None:
         feed = DOMAIN + sender_domain

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.backfill.spool import Kept, Writing
-from service.edges.gather import Gathered
-from service.facts import Instant, Parsed, Sighting, Source
+from service.edges.gather import Facts, Gathered
+from service.facts import Instant, Sighting, Source
 
 if TYPE_CHECKING:
     from service.edges.inputs import Raw
@@ -39,14 +39,14 @@ class Dated(Gathered):
             self.read_ses(path)
         writing.ignored += self.tally.ignored - ignored
 
-    def _keep(self, source: Source, parsed: Parsed, sighting: Sighting, raw: Raw) -> None:
+    def _keep(self, source: Source, facts: Facts, sighting: Sighting, raw: Raw) -> None:
         assert self._writing is not None
         at = sighting.seen
         if source is Source.SES and at >= self._instant:  # it has no date of its own
             at = self._before
         self._before = max(at, 0)
         # Lines of one log stay together, since some say only with the next one what they mean.
-        key = self._name if source is Source.SMTP else parsed.facts[0][0][2:]
+        key = self._name if source is Source.SMTP else facts[0][0][2:]
         self._writing.put(Kept(self._before, source, key, raw.data))
 
     def _count(self, _path: str, _raw: Raw, _why: Unparsable) -> None:

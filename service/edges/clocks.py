@@ -10,7 +10,7 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.facts import MINUTE, SECOND, Accepted, Fact, Instant, Parsed
+from service.facts import MINUTE, SECOND, Accepted, Instant, Parsed
 from service.parsing.ses_id import id_clock
 from service.submission import zone
 
@@ -41,83 +41,105 @@ class Shown(NamedTuple):
 def shown_by(parsed: Parsed) -> Shown | None:
     """What a line shows of its host's clock; None where it holds no acceptance."""
     for _, fact in parsed.facts:
-        if type(fact) is Accepted and (shown := _shown(fact)) is not None:
+        if type(fact) is Accepted and (shown := shown_of(fact)) is not None:
             return shown
     return None
 
 
-def _shown(fact: Accepted) -> Shown | None:
+def shown_of(fact: Accepted) -> Shown | None:
+    """What an acceptance shows of its host's clock."""
     clock = id_clock(fact.ses_id)
     return None if clock is None else Shown(clock, clock - fact.at)
 
 
-class _Host:
-    """What is known of one host's clock: `correction` is None until an acceptance has shown it."""
+class HostClock:
+    """What is known of one host's clock, from its latest acceptances; where clocks were put forward or back, from the
+    nearest.
+    """
 
-    __slots__ = ("correction", "last", "latest", "seen")
+    __slots__ = ("ahead", "correction", "last", "latest", "seen", "steady")
 
     def __init__(self) -> None:
+        """Nothing is known of it."""
         self.seen: deque[int] = deque(maxlen=RECENT)
         self.correction: int | None = None
+        """None until an acceptance has shown it."""
         self.last = 0
         """The correction by the last acceptance alone."""
         self.latest: Instant = 0
-
-
-class HostClocks:
-    """Each host's correction, from its latest acceptances; where clocks were put forward or back, from the nearest."""
-
-    def __init__(self) -> None:
-        """Nothing is known of any host."""
-        self._hosts: dict[str, _Host] = {}
+        self.ahead: deque[Shown] = deque()
+        """The acceptances that are known to come, nearest first."""
+        self.steady = False
+        """The last acceptance, the next one and most of those before tell the same zone."""
 
     def begin(self) -> None:
         """Another file: its lines may be older than those that were read."""
-        for host in self._hosts.values():
-            host.latest = 0
+        self.latest = 0
 
-    def learn(self, host: str, fact: Fact) -> None:
-        """Takes in what an acceptance says of its host's clock."""
-        shown = _shown(fact) if isinstance(fact, Accepted) else None
-        if shown is None:
-            return
-        known = self._host(host)
-        known.seen.append(shown.difference)
-        known.last, known.correction = shown.correction, _correction(_median(known.seen))
-
-    def knows(self, host: str) -> bool:
-        """Whether an acceptance has shown this host's clock."""
-        return self._host(host).correction is not None
-
-    def corrected(self, host: str, at: Instant) -> Instant:
+    def corrected(self, at: Instant) -> Instant:
         """The instant by SES's clock, as far as the host's lines have shown it."""
-        return at + (self._host(host).correction or 0)
+        return at + (self.correction or 0)
 
-    def placed(self, host: str, at: Instant, following: Shown | None) -> Instant:
-        """The same for the file's next line, which `following`, the host's next acceptance, is not before.
+    def expect(self, following: Shown) -> None:
+        """An acceptance that comes after all that are expected already."""
+        self.ahead.append(following)
+        if len(self.ahead) == 1:
+            self._settle()
+
+    def learn(self, shown: Shown) -> None:
+        """Takes in what an acceptance says: the one that was expected next, if any was."""
+        if self.ahead:
+            self.ahead.popleft()
+        self.seen.append(shown.difference)
+        self.last, self.correction = shown.correction, _correction(_median(self.seen))
+        self._settle()
+
+    def placed(self, at: Instant) -> Instant:
+        """When the file's next line was written, which the next acceptance is not before.
 
         Where the last acceptance, the next one and most of those before tell different zones, daylight saving began or
         ended in between: then the line belongs where it is in order.
         """
-        known = self._host(host)
-        usual = known.correction
+        usual, following = self.correction, self.ahead[0] if self.ahead else None
         if usual is None:
             found = at + (0 if following is None else following.correction)
-        elif abs(known.last - usual) < STEP and (following is None or abs(following.correction - usual) < STEP):
+        elif self.steady:
             found = at + usual
         else:
-            found = _in_order(known, usual, at, following)
-        known.latest = max(found, known.latest)
+            found = _in_order(self, usual, at, following)
+        self.latest = max(self.latest, found)
         return found
 
-    def _host(self, host: str) -> _Host:
+    def _settle(self) -> None:
+        usual, following = self.correction, self.ahead[0] if self.ahead else None
+        self.steady = (
+            usual is not None
+            and abs(self.last - usual) < STEP
+            and (following is None or abs(following.correction - usual) < STEP)
+        )
+
+
+class HostClocks:
+    """The clocks of all hosts, by name."""
+
+    def __init__(self) -> None:
+        """Nothing is known of any host."""
+        self._hosts: dict[str, HostClock] = {}
+
+    def begin(self) -> None:
+        """Another file: its lines may be older than those that were read."""
+        for host in self._hosts.values():
+            host.begin()
+
+    def of(self, host: str) -> HostClock:
+        """The host's clock."""
         known = self._hosts.get(host)
         if known is None:
-            known = self._hosts[host] = _Host()
+            known = self._hosts[host] = HostClock()
         return known
 
 
-def _in_order(known: _Host, usual: int, at: Instant, following: Shown | None) -> Instant:
+def _in_order(known: HostClock, usual: int, at: Instant, following: Shown | None) -> Instant:
     """Of the instants that the corrections give, the first that keeps the lines in order."""
     others = [known.last] if following is None else [known.last, following.correction]
     first = known.latest - DISORDER

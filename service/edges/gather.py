@@ -5,18 +5,18 @@ It keeps one small byte string a name, never the files. What cannot be understoo
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from service.assembler import Assembler
 from service.carriers import carriers
-from service.edges.clocks import HostClocks, Shown, shown_by
-from service.edges.inputs import Raw, documents, lines, opened, shown
+from service.edges.clocks import HostClock, HostClocks, Shown, shown_by, shown_of
+from service.edges.inputs import Batch, Raw, batches, documents, opened, shown
 from service.facts import Accepted, Fact, Identified, Instant, Name, Parsed, Reason, Sighting, Source, Unparsable
 from service.feeds import Listener
 from service.parsing.applications import headless
@@ -24,6 +24,7 @@ from service.parsing.pieces import piece_of
 from service.parsing.ses import parse_ses
 from service.parsing.smtp import HALF_A_YEAR, SmtpContext, parse_not_later, parse_smtp
 from service.parsing.syslog import decode
+from service.parsing.usual import read_usual
 
 if TYPE_CHECKING:
     from service.privacy import Pseudonyms
@@ -37,6 +38,8 @@ AHEAD: Final = 4000
 """Lines of a log that are read together, so that the first of them find the year and the host's clock."""
 
 Reject = Callable[[str, Raw, Unparsable], None]
+
+Facts: TypeAlias = list[tuple[Name, Fact]]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[Fact, Sighting]]).decode
@@ -91,7 +94,7 @@ class Gathered:
         self._latest = self._now if latest is None else latest
         where = shown(path)
         with opened(path) as stream:
-            every = _whole(lines(stream))
+            every = _whole(batches(stream))
             ahead = list(islice(every, AHEAD))
             reference = self._year(ahead, reference)
             self._clocks.begin()
@@ -110,7 +113,7 @@ class Gathered:
                     self._refuse(where, raw, trouble)
                 if parsed.facts:
                     seen = max([fact.at for _, fact in parsed.facts])
-                    self._keep(Source.SES, parsed, Sighting(seen, f"{where}:{raw.line}"), raw)
+                    self._keep(Source.SES, parsed.facts, Sighting(seen, f"{where}:{raw.line}"), raw)
                 else:
                     self.tally.ignored += bool(parsed.ignored)
 
@@ -138,31 +141,55 @@ class Gathered:
     def _block(self, path: str, block: list[Raw], reference: Instant) -> Instant:
         """Reads lines, and dates each by what the acceptances before and after it show of its host's clock."""
         read: list[_Read] = []
-        following: dict[str, deque[Shown]] = defaultdict(deque)
-        dated = 0
+        dated, zone, relays = 0, self._context.zone, self._context.relays
         self.tally.records[Source.SMTP] += len(block)
         for number, raw in enumerate(block):
-            parsed, trouble, shown = self._parsed(raw, reference)
-            if trouble is not None:
-                self._refuse(path, raw, trouble)
-            if not parsed.facts:
-                self.tally.ignored += bool(parsed.ignored)
+            facts = read_usual(raw[0], reference, zone, relays) if self._latest is None else None
+            if facts is not None and not facts:
+                self.tally.ignored += 1
                 continue
-            host = self._whose_clock(raw, parsed, path, reference)
-            if not host and shown is None:
-                host, parsed = self._redated(raw, parsed, block[max(dated, number - TRACE) : number], reference, path)
+            line = self._usual(raw, facts) if facts else None
+            if line is None:
+                line = self._unusual(raw, reference, block[max(dated, number - TRACE) : number], path)
+                if line is None:
+                    continue
+            read.append(line)
+            reference = self._noted(line)
             dated = number + 1
-            if shown is None:
-                reference = self._clocks.corrected(host, parsed.facts[0][1].at)
-            else:
-                reference, self._latest = shown.clock, None
-                if host:
-                    following[host].append(shown)
-            read.append(_Read(raw, parsed, host, shown))
-        for raw, parsed, host, shown in read:
-            seen = self._dated(parsed, host, shown, following) if host else _undated(parsed, shown)
-            self._keep(Source.SMTP, parsed, Sighting(seen, f"{path}:{raw.line}"), raw)
+        for line in read:
+            self._keep(Source.SMTP, line.facts, Sighting(_dated(line), f"{path}:{line.raw.line}"), line.raw)
         return reference
+
+    def _usual(self, raw: Raw, facts: Facts) -> _Read | None:
+        """A line of those of which nearly every log consists; None where it may have to be read again."""
+        name, fact = facts[0]
+        shown = shown_of(fact) if type(fact) is Accepted else None
+        if shown is not None and abs(shown.difference) > HALF_A_YEAR:
+            return None
+        return _Read(raw, facts, self._clocks.of(name[2 : name.index(b"/")].decode()), shown)
+
+    def _unusual(self, raw: Raw, reference: Instant, before: list[Raw], path: str) -> _Read | None:
+        """A line of any kind, after those `before` it; None where it says nothing of a mail."""
+        parsed, trouble, shown = self._parsed(raw, reference)
+        if trouble is not None:
+            self._refuse(path, raw, trouble)
+        if not parsed.facts:
+            self.tally.ignored += bool(parsed.ignored)
+            return None
+        host = self._whose_clock(raw, parsed, path, reference)
+        if not host and shown is None:
+            host, parsed = self._redated(raw, parsed, before, reference, path)
+        return _Read(raw, parsed.facts, self._clocks.of(host) if host else None, shown)
+
+    def _noted(self, line: _Read) -> Instant:
+        """When it was said, as far as its host's clock is known by now; what it shows of that is waited for."""
+        if line.shown is None:
+            at = line.facts[0][1].at
+            return at if line.clock is None else line.clock.corrected(at)
+        self._latest = None
+        if line.clock is not None:
+            line.clock.expect(line.shown)
+        return line.shown.clock
 
     def _whose_clock(self, raw: Raw, parsed: Parsed, path: str, reference: Instant) -> str:
         """The line's host; where it names none, whoever wrote the file; empty for a line without a stamp of its own.
@@ -190,21 +217,13 @@ class Gathered:
                 return (f"\0{path}", again) if again.facts else ("", parsed)
         return "", parsed
 
-    def _dated(self, parsed: Parsed, host: str, shown: Shown | None, following: dict[str, deque[Shown]]) -> Instant:
-        """When the line was written, by the clock of its host."""
-        ahead = following.get(host)
-        if shown is not None and ahead:
-            ahead.popleft()
-            self._clocks.learn(host, next(each for _, each in parsed.facts if isinstance(each, Accepted)))
-        return self._clocks.placed(host, parsed.facts[0][1].at, ahead[0] if ahead else None)
-
     def _refuse(self, path: str, raw: Raw, trouble: Unparsable) -> None:
         self.tally.rejected[trouble.reason] += 1
         self._reject(path, raw, trouble)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
-    def _keep(self, source: Source, parsed: Parsed, sighting: Sighting, raw: Raw) -> None:
+    def _keep(self, source: Source, facts: Facts, sighting: Sighting, raw: Raw) -> None:
         """What a record says. `raw` is the record itself, for whoever hands it on."""
         del raw
         if self._as_of is not None and sighting.seen > self._as_of:
@@ -214,8 +233,8 @@ class Gathered:
         # An event without a date of its own is dated by our clock, which says nothing of how far its source has spoken.
         if latest.get(source, 0) < sighting.seen and (source is Source.SMTP or sighting.seen < self._now):
             latest[source] = sighting.seen
-        self.listener.hear(parsed.facts, sighting)
-        for name, fact in parsed.facts if self._hide is None else _hidden(parsed.facts, self._hide):
+        self.listener.hear(facts, sighting)
+        for name, fact in facts if self._hide is None else _hidden(facts, self._hide):
             self.add(name, fact, sighting)
             if type(fact) is Identified and self._link and source is Source.SMTP:
                 for carried, carrier in carriers(((name, fact),), sighting.seen):
@@ -255,15 +274,25 @@ class Gathered:
 
 
 class _Read(NamedTuple):
-    """A line that was read: itself, what it says, by whose clock (none: empty), and what it shows of that."""
+    """A line that was read: itself, what it says, by which clock (None: it has no stamp), and what it shows of that."""
 
     raw: Raw
-    parsed: Parsed
-    host: str
+    facts: Facts
+    clock: HostClock | None
     shown: Shown | None
 
 
-def _hidden(facts: list[tuple[Name, Fact]], hide: Pseudonyms) -> list[tuple[Name, Fact]]:
+def _dated(line: _Read) -> Instant:
+    """When the line was written, by the clock of its host."""
+    at, clock, shown = line.facts[0][1].at, line.clock, line.shown
+    if clock is None:
+        return at if shown is None else shown.clock
+    if shown is not None:
+        clock.learn(shown)
+    return clock.placed(at)
+
+
+def _hidden(facts: Facts, hide: Pseudonyms) -> Facts:
     return [(hide.name(name), hide.fact(fact)) for name, fact in facts]
 
 
@@ -278,19 +307,19 @@ class _Line(NamedTuple):
     key: bytes | None = None
 
 
-def _whole(raws: Iterable[Raw]) -> Iterator[Raw]:
+def _whole(found: Iterable[Batch]) -> Iterator[Raw]:
     """Lines that a container's runtime cut into several, put together again."""
     assembler = Assembler()
-    for raw in raws:
-        if not assembler.lines and piece_of(raw.data, watched=False) is None:
-            yield raw
+    for batch in found:
+        if batch.plain and not assembler.lines:
+            yield from batch.records
             continue
-        assembler, ready = assembler.take([_Line(raw.data, raw.line)], 0)
-        for line in ready:
-            yield Raw(line.value or b"", line.offset)
+        for raw in batch.records:
+            if not assembler.lines and piece_of(raw.data, watched=False) is None:
+                yield raw
+                continue
+            assembler, ready = assembler.take([_Line(raw.data, raw.line)], 0)
+            for line in ready:
+                yield Raw(line.value or b"", line.offset)
     for line in assembler.rest():
         yield Raw(line.value or b"", line.offset)
-
-
-def _undated(parsed: Parsed, shown: Shown | None) -> Instant:
-    return parsed.facts[0][1].at if shown is None else shown.clock

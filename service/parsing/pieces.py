@@ -116,6 +116,18 @@ def piece_of(value: bytes, *, watched: bool) -> Piece | None:
     return found if watched or found.kind in OPENING else None
 
 
+def may_hold_pieces(text: bytes) -> bool:
+    """Whether any line of `text` may be the first piece of one, for `piece_of` to say: of most logs none is.
+
+    It is asked once for thousands of lines, so that these need not be looked at one by one.
+    """
+    return b"{" in text or b"tarting delivery" in text or _OF_PIECES(text) is not None
+
+
+_OF_PIECES: Final = re.compile(rb" (?:std|exim|\*\* |== |[=-]> )").search
+"""What the first pieces of lines hold that are no document: CRI's and Exim's."""
+
+
 def whole(value: bytes, texts: list[str]) -> bytes:
     """The line whose pieces have these texts, in the form of its first piece, `value`."""
     first = value.decode(errors=_AS_BYTES)

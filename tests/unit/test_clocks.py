@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.edges.clocks import HostClocks
-from service.facts import HOUR, MINUTE, SECOND, Accepted, Queued
+from service.edges.clocks import HostClocks, shown_of
+from service.facts import HOUR, MINUTE, SECOND, Accepted
 
 NOW = 1_795_500_000_000
 FLOATING = True
@@ -20,21 +20,22 @@ def accepted(clock: int, stamp: int) -> Accepted:
 def learned(*facts: Accepted) -> HostClocks:
     clocks = HostClocks()
     for fact in facts:
-        clocks.learn("mx1", fact)
+        shown = shown_of(fact)
+        assert shown is not None
+        clocks.of("mx1").learn(shown)
     return clocks
 
 
 def test_an_unknown_host_is_taken_at_its_word():
-    clocks = HostClocks()
-    clocks.learn("mx1", Queued(NOW, FLOATING, "a@b.example", 1))
-    assert clocks.corrected("mx1", NOW) == NOW
-    assert not clocks.knows("mx1")
+    clock = HostClocks().of("mx1")
+    assert clock.corrected(NOW) == NOW
+    assert clock.correction is None
 
 
 def test_what_the_round_trip_takes_is_no_skew():
     clocks = learned(accepted(NOW - 300, NOW))
-    assert clocks.knows("mx1")
-    assert clocks.corrected("mx1", NOW) == NOW
+    assert clocks.of("mx1").correction == 0
+    assert clocks.of("mx1").corrected(NOW) == NOW
 
 
 @pytest.mark.parametrize("zone", [-5 * HOUR, 2 * HOUR, 5 * HOUR + 45 * MINUTE])
@@ -42,30 +43,30 @@ def test_what_the_round_trip_takes_is_no_skew():
 def test_a_zone_is_corrected_by_exactly_a_zone(zone, trip):
     """The stamp has whole seconds, and SES answered a little before it: that is not the zone's."""
     clocks = learned(accepted(NOW - zone + trip, NOW))
-    assert clocks.corrected("mx1", NOW) == NOW - zone
+    assert clocks.of("mx1").corrected(NOW) == NOW - zone
 
 
 def test_a_clock_that_is_off_is_corrected_by_what_it_is_off():
     clocks = learned(accepted(NOW + 37 * SECOND, NOW))
-    assert clocks.corrected("mx1", NOW) == NOW + 37 * SECOND
+    assert clocks.of("mx1").corrected(NOW) == NOW + 37 * SECOND
 
 
 def test_one_line_that_was_queued_for_long_does_not_move_the_clock():
     clocks = learned(*[accepted(NOW, NOW)] * 4, accepted(NOW - 20 * MINUTE, NOW), *[accepted(NOW, NOW)] * 2)
-    assert clocks.corrected("mx1", NOW) == NOW
+    assert clocks.of("mx1").corrected(NOW) == NOW
 
 
 def test_a_clock_that_was_set_right_is_followed():
     clocks = learned(*[accepted(NOW + HOUR, NOW)] * 20, *[accepted(NOW, NOW)] * 9)
-    assert clocks.corrected("mx1", NOW) == NOW
+    assert clocks.of("mx1").corrected(NOW) == NOW
 
 
 def test_hosts_do_not_share_their_clocks():
     clocks = learned(accepted(NOW + HOUR, NOW))
-    assert clocks.corrected("mx2", NOW) == NOW
+    assert clocks.of("mx2").corrected(NOW) == NOW
 
 
 def test_an_id_without_a_clock_teaches_nothing():
     ses_id = "EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000"
     fact = Accepted(NOW, FLOATING, ("a@b.example",), ses_id, "mx1/A", "")
-    assert not learned(fact).knows("mx1")
+    assert shown_of(fact) is None
