@@ -40,3 +40,11 @@ def asked(regions: Regions, wanted: Wanted) -> tuple[Evidence, ...]:
     from service.aws.asking import ask  # noqa: PLC0415
 
     return ask(regions, wanted)
+
+
+def account_says(regions: Regions, region: str | None) -> str:
+    """What AWS says of the account in a region, as one sentence for whoever is told that SES refuses it."""
+    from service.aws.evidence import Wanted  # noqa: PLC0415
+
+    (found,) = asked(regions, Wanted(region, account=True))
+    return f"AWS on the {found.about}: {found.says}." if found.answered else f"AWS cannot be asked: {found.says}."

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from aiokafka.errors import KafkaError
 
 from service import logs
+from service.commands.aws import account_says, regions_of
 from service.commands.common import logging_options, settings_options
 from service.edges.http import HttpServer
 from service.edges.notify.notifier import Notifier
@@ -31,7 +33,10 @@ STOP_BOUND: Final = 15.0
 
 
 @click.command()
-@settings_options("bootstrap_servers", "prefix", "sinks_file", "trace_url", "session_timeout", but={"http_bind": BIND})
+@settings_options(
+    *("bootstrap_servers", "prefix", "sinks_file", "trace_url", "session_timeout", "ask_aws", "region", "endpoint_url"),
+    but={"http_bind": BIND},
+)
 @logging_options
 def notify(log_level: str, log_format: str, config: str | None, **flags: Any) -> None:
     """Tell the sinks of --sinks which gaps and conditions are open, grouped by stream, kind and cause.
@@ -40,6 +45,8 @@ def notify(log_level: str, log_format: str, config: str | None, **flags: Any) ->
     resolved once nothing is open. Run one beside the workers, or several: one of them speaks. What a sink does not take
     is tried again with growing pauses, and shows in `mailgap_notifications_total`, `mailgap_notifications_waiting` and
     `mailgap doctor`. What could not be told when this process died is told when it is started again.
+
+    With --ask-aws what is told of an account that SES refuses bears what AWS says of it (paused, quota, sandbox).
 
     The file of sinks holds no secret, only where each stands:
 
@@ -67,7 +74,8 @@ def notify(log_level: str, log_format: str, config: str | None, **flags: Any) ->
 
 
 async def _live(settings: Settings, sinks: Sequence[Sink]) -> int:
-    notifier = Notifier(settings, sinks)
+    regions = regions_of(settings)
+    notifier = Notifier(settings, sinks, None if regions is None else partial(account_says, regions))
     server = HttpServer(settings.http_bind, dict, notifier.not_ready)
     running = asyncio.create_task(_served(server, notifier))
     told = asyncio.Event()

@@ -61,4 +61,10 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Annotated[str, Meta(description="Of one of them; empty once nothing is open.")]
     next_step: str
     runbook_url: str
+    evidence: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Where --ask-aws was given and SES refuses the account: what AWS said of it when this was sent."
+        ),
+    ] = ()
     examples: Annotated[tuple[Example, ...], Meta(description="The oldest five.")] = ()

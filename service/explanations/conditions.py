@@ -45,11 +45,19 @@ def words(condition: Condition, about: str) -> tuple[str, Cause | None]:
     """What a condition is about, as people say it; and SES's reason, where it is a refusal."""
     if condition is Condition.ACCOUNT_REFUSED:
         cause, _, region = about.partition("/")
-        return f"region {region}" if region else "a region that no line names", Cause(cause)
+        return f"{_REGION}{region}" if region else "a region that no line names", Cause(cause)
     if condition is Condition.EVIDENCE_LOST:
         topic, partition, offset = about.rsplit("/", 2)
         return f"{topic}, partition {partition}, from offset {offset}", None
     return _feed(about), None
+
+
+def region_of(about: str) -> str | None:
+    """The region in what `words` says of a refused account; None where no line named it."""
+    return about.removeprefix(_REGION) if about.startswith(_REGION) else None
+
+
+_REGION: Final = "region "
 
 
 def _feed(name: str) -> str:

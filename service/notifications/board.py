@@ -18,6 +18,7 @@ from service.contract.enums import ConditionState, GapState
 from service.contract.gap import GapRecord
 from service.contract.notification import AlertState, Example, Notification
 from service.contract.wire import instant_of, timestamp
+from service.explanations.conditions import region_of
 from service.notifications.subject import CONDITION, GAP, STREAMS, Subject, summary
 from service.notifications.text import clean
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from service.facts import Instant
 
 EXAMPLES: Final = 5
+REGIONS: Final = 3
+"""Regions that SES is asked about for one alert: it takes a question a second."""
 _LONGEST_NAME: Final = 60
 """Characters of a stream's name in a list of streams: the next step stands behind it, and must not be cut off."""
 MAIL_ID: Final = "{mail_id}"
@@ -58,6 +61,7 @@ class Words(NamedTuple):
     explanation: str
     next_step: str
     runbook_url: str
+    region: str | None = None
 
 
 _NO_WORDS: Final = Words("", "", "")
@@ -94,10 +98,21 @@ class Board:
         """What is open, and how many of each."""
         return ((subject, len(found)) for subject, found in self._open.items())
 
-    def notification(self, subject: Subject, since: Instant, *, firing: bool = True) -> Notification:
+    def regions(self, subject: Subject) -> tuple[str | None, ...]:
+        """Where SES refuses the account, at most `REGIONS`; None where no record says it. Empty of other alerts."""
+        if not subject.of_account:
+            return ()
+        if subject.what != CONDITION:
+            return (self._words_of(subject).region,)
+        found = {region_of(each.about or "") for each in self._open.get(subject, {}).values()}
+        return tuple(sorted(found, key=lambda region: region or ""))[:REGIONS]
+
+    def notification(
+        self, subject: Subject, since: Instant, *, firing: bool = True, evidence: tuple[str, ...] = ()
+    ) -> Notification:
         """What there is to say now; `since` is for what is resolved, of which nothing is known any more.
 
-        Not `firing`: a sink that wants to hear no more of it is told that it is over.
+        Not `firing`: a sink that wants to hear no more of it is told that it is over. `evidence`: what AWS says.
         """
         parts = self._parts(subject) if firing else {}
         found = [each for part in parts.values() for each in part.values()]
@@ -117,6 +132,7 @@ class Board:
             summary=summary(subject, len(found), len(parts)),
             explanation=words.explanation + _largest(subject, parts) if found else "",
             next_step=words.next_step if found else "",
+            evidence=evidence if found else (),
             runbook_url=words.runbook_url,
             examples=tuple(self._example(each) for each in oldest),
         )
@@ -148,7 +164,7 @@ class Board:
             self._end(record.gap_id)
             return
         each = Open(instant_of(record.opened_at), record.mail_id, record.recipient, None)
-        self._begin(record.gap_id, subject, each, record)
+        self._begin(record.gap_id, subject, each, record, record.region)
 
     def _take_condition(self, record: ConditionRecord) -> None:
         subject = Subject(CONDITION, record.condition, record.cause or "", record.source)
@@ -158,11 +174,18 @@ class Board:
         each = Open(instant_of(record.since), None, None, record.about)
         self._begin(record.condition_id, subject, each, record)
 
-    def _begin(self, identity: str, subject: Subject, each: Open, record: GapRecord | ConditionRecord) -> None:
+    def _begin(
+        self,
+        identity: str,
+        subject: Subject,
+        each: Open,
+        record: GapRecord | ConditionRecord,
+        region: str | None = None,
+    ) -> None:
         self._end(identity)  # a record that says another stream or cause than before moves
         self._of[identity] = subject
         self._open.setdefault(subject, {})[identity] = each
-        self._words[subject] = Words(record.explanation, record.next_step, record.runbook_url)
+        self._words[subject] = Words(record.explanation, record.next_step, record.runbook_url, region)
 
     def _end(self, identity: str) -> None:
         subject = self._of.pop(identity, None)

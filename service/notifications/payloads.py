@@ -46,6 +46,7 @@ def alertmanager(notification: Notification, now: Instant) -> Json:
         "summary": annotation(notification.summary),
         "description": annotation(f"{notification.explanation} {notification.next_step}".strip()),
         "number": str(notification.number),
+        "account": " ".join(annotation(each) for each in notification.evidence),
         "examples": examples,
         "trace": " ".join(each.url for each in notification.examples if each.url),
         "runbook_url": notification.runbook_url,
@@ -82,6 +83,7 @@ def pagerduty(notification: Notification, routing_key: str) -> Json:
             "since": notification.since,
             "explanation": clean(notification.explanation),
             "next_step": clean(notification.next_step),
+            **({"account": [clean(each) for each in notification.evidence]} if notification.evidence else {}),
             "examples": [clean(example(each)) for each in notification.examples],
         },
     }
@@ -100,6 +102,7 @@ def slack_message(notification: Notification) -> Json:
     elements = [_line(_bold(clean(notification.summary)), _said(f" since {notification.since}" if firing else ""))]
     if firing:
         elements.append(_line(_said(clean(f"{notification.explanation} {notification.next_step}"))))
+        elements += [_line(_said(clean(each))) for each in notification.evidence]
         elements.append({"type": "rich_text_list", "style": "bullet", "elements": _examples(notification)})
     elements.append(_line(_said(f"Runbook: {clean(notification.runbook_url)} · alert {notification.alert_id}")))
     return {

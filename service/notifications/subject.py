@@ -48,6 +48,11 @@ class Subject(msgspec.Struct, frozen=True, order=True):
         return Subject(STREAMS, self.kind, self.cause, "")
 
     @property
+    def of_account(self) -> bool:
+        """SES refuses the account, and may be asked why."""
+        return self.kind == Condition.ACCOUNT_REFUSED or self.cause in ACCOUNT
+
+    @property
     def severity(self) -> Severity:
         """A page for what concerns every mail that follows."""
         return Severity.PAGE if self.kind in _PAGES or self.cause in ACCOUNT else Severity.TICKET

@@ -58,6 +58,7 @@ def plain(notification: Notification) -> str:
     lines = [clean(notification.summary)]
     if notification.number:
         lines += [f"Since {notification.since}.", "", clean(notification.explanation), clean(notification.next_step)]
+        lines += [clean(each) for each in notification.evidence]
         lines += ["", *(f"- {clean(example(each))}" for each in notification.examples)]
         lines += [f"  {each.url}" for each in notification.examples if each.url]
     lines += ["", f"Runbook: {clean(notification.runbook_url)}", f"Alert: {notification.alert_id}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,14 +34,17 @@ def _resolved():
 
 def _shouted():
     """Everything that others write says what nobody should repeat."""
-    return notification(gap("a", stream=NASTY, mail_id=NASTY, recipient=NASTY, explanation=NASTY, next_step=NASTY))
+    records = [gap("a", stream=NASTY, mail_id=NASTY, recipient=NASTY, explanation=NASTY, next_step=NASTY)]
+    return msgspec.structs.replace(notification(*records), evidence=(NASTY,))
 
 
+SAYS = "AWS on the account in eu-west-1: sending is paused now."
 CASES = {
     "one": notification(gap("a")),
     "many": notification(*(gap(f"g{n}") for n in range(2000))),
     "page": notification(gap("a", cause=Cause.ACCOUNT_PAUSED)),
     "condition": notification(condition("a")),
+    "account": msgspec.structs.replace(notification(condition("a")), evidence=(SAYS,)),
     "no links": notification(gap("a"), trace_url=""),
     "resolved": _resolved(),
     "shouted": _shouted(),
@@ -152,3 +156,12 @@ def test_an_alert_of_a_log_whose_clock_is_ahead_begins_before_it_ends():
     for said in (notification(gap("a", at=T0)), _resolved()):
         alert = payloads.alertmanager(said, T0 - 3_600_000)
         assert alert["startsAt"] <= alert["endsAt"]
+
+
+def test_what_aws_says_of_the_account_is_in_all_of_them():
+    said = CASES["account"]
+    assert payloads.alertmanager(said, T0)["annotations"]["account"] == SAYS
+    assert payloads.pagerduty(said, KEY)["payload"]["custom_details"]["account"] == [SAYS]
+    assert SAYS in json.dumps(payloads.slack_message(said))
+    assert SAYS in plain(said)
+    assert payloads.alertmanager(CASES["one"], T0)["annotations"].keys().isdisjoint({"account"})

@@ -18,7 +18,7 @@ from service.logs import fields, log
 from service.metrics import NOTIFICATIONS, NOTIFICATIONS_REFUSED, NOTIFICATIONS_WAITING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from service.contract.notification import Notification
     from service.edges.notify.delivery import Delivery
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from service.facts import Instant
     from service.notifications.board import Board
     from service.notifications.ledger import Ledger, Task
+
+    Ask = Callable[[str | None], str]
+    """A region, None where none is known -> what AWS says of the account there, as one sentence. Blocks."""
 
 FIRST_PAUSE: Final = 1.0
 LAST_PAUSE: Final = 300.0
@@ -35,15 +38,25 @@ LAST_WORD: Final = 3.0
 """Seconds that an attempt has to end in when the process is told to stop."""
 STALE: Final = 5.0
 """Seconds from the beginning of keeping an intention within which its attempt must begin; less than any session."""
+ASKING: Final = 5.0
+"""Seconds that a notification waits at most for what AWS says beside it."""
 RESULTS: Final = ("sent", "failed", "refused")
 
 
 class Courier:
     """One sink's."""
 
-    def __init__(self, name: str, board: Board, ledger: Ledger, delivery: Delivery, journal: Journal) -> None:
+    def __init__(
+        self,
+        name: str,
+        board: Board,
+        ledger: Ledger,
+        delivery: Delivery,
+        journal: Journal,
+        ask: Ask | None = None,
+    ) -> None:
         """`board` is shared by all and read only."""
-        self.name = name
+        self.name, self._ask = name, ask
         self._board, self._ledger, self._delivery, self._journal = board, ledger, delivery, journal
         self._woken = asyncio.Event()
         self._pause = 0.0
@@ -88,12 +101,31 @@ class Courier:
         tasks, later = self._ledger.due(self._board, now)
         if not tasks:
             return IDLE if later is None else min(max(later - now, 0) / 1000, IDLE)
-        chosen = [self._as_it_is(task) for task in tasks[: self._delivery.batch]]
+        tasks = tasks[: self._delivery.batch]
+        said = await self._asked(tasks)  # before the intention is kept, and before what is open is read off the board
+        chosen = [self._as_it_is(task, said) for task in tasks]
         await self._attempt([task for task, _ in chosen], [said for _, said in chosen])
         return self._pause
 
-    def _as_it_is(self, task: Task) -> tuple[Task, Notification]:
-        said = self._board.notification(task.subject, task.since, firing=task.firing)
+    async def _asked(self, tasks: Iterable[Task]) -> dict[str | None, str]:
+        """What AWS says of the accounts that are refused, by region. It is beside the alert: it neither makes nor
+        updates one, and one that AWS does not answer about is told all the same.
+        """
+        found: dict[str | None, str] = {}
+        if self._ask is None:
+            return found
+        regions = dict.fromkeys(each for task in tasks if task.firing for each in self._board.regions(task.subject))
+        try:
+            async with asyncio.timeout(ASKING):
+                for region in regions:
+                    found[region] = await asyncio.to_thread(self._ask, region)
+        except TimeoutError:
+            found |= dict.fromkeys(regions.keys() - found.keys(), f"AWS was asked and did not answer in {ASKING:g} s.")
+        return found
+
+    def _as_it_is(self, task: Task, asked: dict[str | None, str]) -> tuple[Task, Notification]:
+        evidence = dict.fromkeys(asked[each] for each in self._board.regions(task.subject) if each in asked)
+        said = self._board.notification(task.subject, task.since, firing=task.firing, evidence=tuple(evidence))
         return task._replace(number=said.number, since=instant_of(said.since)), said
 
     async def _attempt(self, tasks: Sequence[Task], notifications: Sequence[Notification]) -> None:

@@ -27,6 +27,7 @@ from service.notifications.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from service.edges.notify.courier import Ask
     from service.notifications.sinks import Sink
     from service.settings import Settings
 
@@ -38,9 +39,9 @@ GAUGE_EVERY: Final = 5.0
 class Notifier:
     """One process of the role."""
 
-    def __init__(self, settings: Settings, sinks: Sequence[Sink]) -> None:
-        """Nothing is opened yet."""
-        self._settings, self._sinks = settings, sinks
+    def __init__(self, settings: Settings, sinks: Sequence[Sink], ask: Ask | None = None) -> None:
+        """Nothing is opened yet. `ask`: AWS, about an account that SES refuses."""
+        self._settings, self._sinks, self._ask = settings, sinks, ask
         self._board = Board(settings.prefix, settings.trace_url or "")
         self._couriers: list[Courier] = []
         self._rebuilt = asyncio.Event()
@@ -144,7 +145,7 @@ class Notifier:
 
     def _courier(self, sink: Sink, entries: dict[str, Any], journal: journals.Journal) -> Courier:
         ledger = Ledger(self._settings.prefix, sink.pace, sink.scope, entries)
-        return Courier(sink.name, self._board, ledger, delivery(sink), journal)
+        return Courier(sink.name, self._board, ledger, delivery(sink), journal, self._ask)
 
     def _forgotten(self, entries: dict[str, Any]) -> None:
         for name in sorted(set(entries) - {sink.name for sink in self._sinks}):
