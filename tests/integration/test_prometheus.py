@@ -36,7 +36,8 @@ PAUSED = "554 Message rejected: Sending paused for this account."
 MAILS = 600
 NOTHING_IN_THE_DEMO = {
     "Notifications",  # nobody is notified
-    "Canary",  # nobody sends one
+    *("Canary", "Canary, by leg", "Canaries in an hour"),  # nobody sends one
+    *("May send", "Standing", "Quota of 24 hours that is used"),  # nobody asks AWS
     "The oldest is open for",  # may be empty once all have ended
     "Dead letters, 1 h",  # two, at the very beginning: before the first scrape there is no increase
 }

@@ -47,6 +47,10 @@ def _workers(metric: str, *values: str) -> dict[str, str]:
     }
 
 
+def _ses(metric: str) -> str:
+    return f'mailgap_ses_{metric}{{region="eu-west-1", instance="a"}}'
+
+
 OTP = {"stream": "otp"}
 SILENT_SES = 'mailgap_source_last_record_timestamp_seconds{source="ses"}'
 HANDED_OVER = 'mailgap_submissions_total{stream="otp"}'
@@ -339,6 +343,60 @@ CASES = (
         {"job": "mailgap"},
         "90m",
         {"a roll-out of eight": _workers("mailgap_restores_total", "1+2x8 17x60")},
+    ),
+    Case(
+        "MailgapSendingPaused",
+        {
+            _ses("sending_enabled"): "1x10 0x30 1x60",
+            _ses("sent_mails"): "1200x100",
+            _ses("asked_timestamp_seconds"): "0+60x100",
+        },
+        "20m",
+        "SES has paused the account in eu-west-1, which sent 1.2k mails in the last 24 h",
+        {"region": "eu-west-1"},
+        "50m",
+        {
+            "it may send": {
+                _ses("sending_enabled"): "1x60",
+                _ses("sent_mails"): "1200x60",
+                _ses("asked_timestamp_seconds"): "0+60x60",
+            },
+            "what was said is long ago": {
+                _ses("sending_enabled"): "0x90",
+                _ses("sent_mails"): "1200x90",
+                _ses("asked_timestamp_seconds"): "-10000x90",
+            },
+            "nobody asks": {"mailgap_build_info": "1x60"},
+        },
+    ),
+    Case(
+        "MailgapQuotaNearlyUsed",
+        {
+            _ses("sent_mails"): "1000+1000x50 100x60",
+            _ses("quota_mails"): "50000x120",
+            _ses("asked_timestamp_seconds"): "0+60x120",
+        },
+        "49m",
+        "100% of the SES account's quota of 24 hours are used in eu-west-1",
+        {"region": "eu-west-1"},
+        "60m",
+        {
+            "there is enough left": {
+                _ses("sent_mails"): "39000x60",
+                _ses("quota_mails"): "50000x60",
+                _ses("asked_timestamp_seconds"): "0+60x60",
+            },
+            "there is no limit": {
+                _ses("sent_mails"): "39000x60",
+                _ses("quota_mails"): "-1x60",
+                _ses("asked_timestamp_seconds"): "0+60x60",
+            },
+            "what was said is long ago": {
+                _ses("sent_mails"): "49000x90",
+                _ses("quota_mails"): "50000x90",
+                _ses("asked_timestamp_seconds"): "-10000x90",
+            },
+        },
     ),
     Case(
         "MailgapCanaryMissing",

@@ -132,7 +132,7 @@ def test_an_alert_has_all_that_the_one_who_is_woken_needs(alert):
     said = rule["annotations"]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert "$value" in said["summary"]
-    assert "stream" in said["summary"] or rule["annotations"]["dashboard"] == "/d/mailgap-pipeline"
+    assert re.search("stream|region", said["summary"]) or said["dashboard"] == "/d/mailgap-pipeline"
     assert said["runbook_url"] == f"deploy/runbooks/{alert}.md"
     assert said["description"].endswith(".")
 
@@ -140,6 +140,7 @@ def test_an_alert_has_all_that_the_one_who_is_woken_needs(alert):
 def test_what_pages_is_what_the_design_says():
     assert {alert for alert, rule in ALERTS.items() if rule["labels"]["severity"] == "page"} == {
         "MailgapAccountRefused",
+        "MailgapSendingPaused",
         "MailgapHandoffBudgetBurningFast",
         "MailgapDeliveryBudgetBurningFast",
         "MailgapSourceStalled",
