@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import heapq
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
 from service import rows
 from service.conditions import Conditions
 from service.contract.wire import encode
-from service.facts import Deferred, Described, Fact, Instant, Name, Sighting, Source
+from service.facts import Deferred, Described, Fact, Instant, Name, Sighting, Source, Told
 from service.parsing.ses_id import id_clock
 from service.policy import DAY
 from service.rows import Row
 from service.ruling import Outputs, OutputsMark, Published, Ruling, digest
 from service.tally import open_gap
-from service.trail import Trail, collect, join
+from service.trail import EMPTY, Trail, collect, join
 from service.watermarks import NEVER, Feed, Stored, Watermark, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, ItemsView, Iterable
+    from collections.abc import Callable, Collection, Container, ItemsView, Iterable
 
     from service.documents import Documents
     from service.facts_record import Closing, FactsRecord
@@ -59,6 +59,8 @@ class Meta(msgspec.Struct, array_like=True):
     partitions: int
     policy: bytes
 
+
+_Seen: TypeAlias = list[tuple[Fact, Sighting]]
 
 _marks = msgspec.msgpack.Decoder(Stored)
 _feed = msgspec.msgpack.Decoder(Feed)
@@ -99,7 +101,7 @@ class Correlator:
         self.open_names = 0
         """Names that wait for a deadline."""
         self._spoken: dict[Source, Instant] = {}
-        self._forgotten: Instant = NEVER
+        self._all_spoken = self._forgotten = NEVER
         """The window up to which feeds were looked through."""
         self._see_marks()
         self._restore()
@@ -108,7 +110,7 @@ class Correlator:
 
     def take(self, records: Iterable[FactsRecord]) -> None:
         """One batch: all fragments of a name are joined before its row is touched; watermarks follow the facts."""
-        pending: dict[Name, list[tuple[Fact, Sighting]]] = {}
+        pending: dict[Name, _Seen] = {}
         closings: list[Closing] = []
         statements: list[Watermark] = []
         for record in records:
@@ -143,7 +145,7 @@ class Correlator:
                 _, name = heapq.heappop(heap)
                 self._rejudge(name)
         self._drop()
-        self._forget(self._all_spoken() - self._memory)
+        self._forget(self._all_spoken - self._memory)
 
     def _forget(self, before: Instant) -> None:
         """Drops what no mail can ask for any more, since all that was handed off by then is judged."""
@@ -185,21 +187,30 @@ class Correlator:
 
     # -- one name ----------------------------------------------------------------------------------------------------
 
-    def _learn(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> None:
+    def _learn(self, name: Name, facts: _Seen) -> None:
+        told: list[Told] = []
+        if name[:2] == b"Q:":  # what ingest has told its SES mail for it is no fact about a submission
+            told = [fact for fact, _ in facts if type(fact) is Told]
+            if told:
+                facts = [(fact, seen) for fact, seen in facts if type(fact) is not Told]
+                if not facts:
+                    return
         data = self.store.get(name)
         row = rows.unpack(data) if data is not None else self._first_sight(name, facts)
         if row is None:
             return
-        known = Trail(dict(row.facts))
-        trail = join(known, collect(facts))
-        if data is not None and trail.facts == known.facts:
-            return
-        row.facts = list(trail.facts.items())
         if data is None:
+            known, trail = EMPTY, collect(facts)
             self._windows.setdefault(row.window, []).append(name)
-        self._judge(name, row, trail, facts, known.facts)
+        else:
+            known = Trail(dict(row.facts))
+            trail = join(known, collect(facts))
+            if trail.facts == known.facts:
+                return
+        row.facts = list(trail.facts.items())
+        self._judge(name, row, trail, facts, known.facts, told)
 
-    def _first_sight(self, name: Name, facts: list[tuple[Fact, Sighting]]) -> Row | None:
+    def _first_sight(self, name: Name, facts: _Seen) -> Row | None:
         """A new row, in the window of the mail's own clock. A mail whose window was dropped long ago gets none."""
         seen = min(sighting.seen for _, sighting in facts)
         clock = _clock(name, facts) if name[:2] == b"S:" else None
@@ -231,10 +242,10 @@ class Correlator:
             self._judge(name, row, trail, [], trail.facts)
 
     def _judge(
-        self, name: Name, row: Row, trail: Trail, facts: list[tuple[Fact, Sighting]], known: Container[Fact]
+        self, name: Name, row: Row, trail: Trail, facts: _Seen, known: Container[Fact], told: Collection[Told] = ()
     ) -> None:
         before, flew = row.due, row.flying
-        if not self._guarded(name, facts, partial(self._rule, name, row, trail, known)):
+        if not self._guarded(name, facts, partial(self._rule, name, row, trail, known, told)):
             return
         if flew != row.flying:
             self._fly(name, flew, -1)
@@ -244,13 +255,13 @@ class Correlator:
         if self._expired(row.window):  # what kept it may be over, and must not end later than after a restart
             self._windows.setdefault(row.window, []).append(name)
 
-    def _rule(self, name: Name, row: Row, trail: Trail, known: Container[Fact]) -> None:
-        due = self.ruling.rule(name, row, trail)
-        row.due = sorted({(d.source, d.at) for d in due if d.at > self._spoken[d.source]})
+    def _rule(self, name: Name, row: Row, trail: Trail, known: Container[Fact], told: Collection[Told]) -> None:
+        due = self.ruling.rule(name, row, trail, told)
+        row.due = sorted({(d.source, d.at) for d in due if d.at > self._spoken[d.source]}) if due else []
         self.ruling.tally(name, trail, known)
         self.store.put(name, rows.pack(row))
 
-    def _guarded(self, name: Name, facts: list[tuple[Fact, Sighting]], act: Callable[[], None]) -> bool:
+    def _guarded(self, name: Name, facts: _Seen, act: Callable[[], None]) -> bool:
         """The one place where a failure of the pure core is caught: it costs its fragment, not its partition."""
         outputs = self.ruling.outputs
         said = outputs.mark()
@@ -284,6 +295,7 @@ class Correlator:
 
     def _see_marks(self) -> None:
         self._spoken = {source: self.marks.of(source) for source in Source}
+        self._all_spoken = min((self._spoken[source] for source in self.marks.configured), default=NEVER)
 
     def _drop(self) -> None:
         for window in sorted(self._windows):
@@ -294,10 +306,7 @@ class Correlator:
 
     def _expired(self, window: Instant) -> bool:
         """Every deadline of the window's mails has passed, and `keep` after it, in all that was spoken."""
-        return self._all_spoken() >= window + self._memory
-
-    def _all_spoken(self) -> Instant:
-        return min((self._spoken[source] for source in self.marks.configured), default=NEVER)
+        return self._all_spoken >= window + self._memory
 
     def _drop_row(self, name: Name, window: Instant) -> None:
         data = self.store.get(name)
@@ -310,7 +319,7 @@ class Correlator:
             if not self._expired(window):
                 self._windows.setdefault(window, []).append(name)
                 return
-        if not self._guarded(name, [], partial(self.ruling.close, name, row, self._all_spoken())):
+        if not self._guarded(name, [], partial(self.ruling.close, name, row, self._all_spoken)):
             return  # it stays, and is dropped after the next start, by a release that can
         self._fly(name, row.flying, -1)
         self.store.remove(name)
@@ -327,7 +336,7 @@ class Correlator:
         if row.flying or (deferred and any(book.open() for book in row.books.values())):
             return row.window + self.policy.queue_lifetime - self.policy.longest
         clock = id_clock(name[2:].decode()) if name[:2] == b"S:" else None
-        if clock is not None and row.window + self.policy.window <= clock <= self._all_spoken() + DAY:
+        if clock is not None and row.window + self.policy.window <= clock <= self._all_spoken + DAY:
             return clock  # first seen by a record whose timestamp was long before SES took the mail: a wrong clock's
         later = [at for source, at in row.due if at > self._spoken[source] and source in self.marks.configured]
         if not later or name[:2] == b"S:":
@@ -383,7 +392,7 @@ class Correlator:
             self.ruling.open_gaps.update((i, open_gap(gap)) for i, gap in book.gaps.items() if gap.resolution is None)
 
 
-def _clock(name: Name, facts: list[tuple[Fact, Sighting]]) -> Instant | None:
+def _clock(name: Name, facts: _Seen) -> Instant | None:
     """When SES accepted the mail, by the id's own clock, else by the event; None where neither says."""
     clock = id_clock(name[2:].decode())
     if clock is not None:

@@ -24,6 +24,7 @@ from service.explain import (
     cause_of_complaint,
     cause_of_delay,
     explain,
+    unvaried,
 )
 from service.facts import (
     Accepted,
@@ -157,7 +158,7 @@ class Documents:
 
     def _explain(self, verdict: Verdict, book: Book) -> Explanation:
         cause, about = _chief(verdict, book)
-        return explain(cause, _circumstances(verdict, about), runbooks=self.runbooks)
+        return unvaried(cause, self.runbooks) or explain(cause, _circumstances(verdict, about), runbooks=self.runbooks)
 
 
 def _chief(verdict: Verdict, book: Book) -> tuple[VerdictCause, RecipientVerdict | None]:
@@ -284,10 +285,6 @@ def _detail(fact: Fact | None) -> Detail:
 _NOTHING: Final = Detail()
 
 
-def _name(fact: Fact) -> str:
-    return type(fact).__name__.lower()
-
-
 _WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Answered: lambda fact: "found_by_message_id" if fact.ses_id else "not_found_by_message_id",
     Complained: lambda fact: "not_spam" if fact.feedback == "not-spam" else "complained",
@@ -314,11 +311,12 @@ def entry(at: Instant, fact: Fact, evidence: str, everyone: frozenset[str] = fro
     """One fact as a trail shows it; whom it is about is said only where that is not `everyone`."""
     about: tuple[str, ...] = getattr(fact, "recipients", ())
     kind = type(fact)
-    said = _SAID[kind](fact) if kind in _SAID else ""
+    words, speaks = _WORDS.get(kind), _SAID.get(kind)
+    said = speaks(fact) if speaks is not None else ""
     return TrailEntry(
         at=timestamp(at),
         source=Source.SMTP if hasattr(fact, "floating") else Source.SES,
-        fact=_WORDS.get(kind, _name)(fact),
+        fact=words(fact) if words is not None else kind.__name__.lower(),
         evidence=evidence,
         recipients=() if not about or everyone == frozenset(about) else about,
         cause=fact.cause.value if isinstance(fact, _FAILED) else "",

@@ -83,6 +83,14 @@ def explain(
     )
 
 
+@cache
+def unvaried(cause: VerdictCause, runbooks: str = RUNBOOKS) -> Explanation | None:
+    """The cause's text, where it is the same in every case; else None."""
+    texts = TEXTS[cause].explanation, TEXTS[cause].next_step
+    varied = any(name for text in texts for _, name in _parts(text))
+    return None if varied else explain(cause, runbooks=runbooks)
+
+
 def runbook_url(cause: VerdictCause | Cause, base: str = RUNBOOKS) -> str:
     """The runbook's address: `base` joined with the page."""
     return f"{base.rstrip('/')}/{TEXTS[VerdictCause(cause)].runbook}.md"

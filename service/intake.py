@@ -30,6 +30,7 @@ from service.facts import (
     Sighting,
     Source,
     Unparsable,
+    ses_name,
 )
 from service.facts_record import FactsRecord
 from service.feeds import Listener
@@ -38,6 +39,7 @@ from service.parsing.ses import parse_ses
 from service.parsing.ses_id import id_clock
 from service.parsing.smtp import SmtpContext, parse_not_later
 from service.submission import zone
+from service.usual_submission import usual_submission
 from service.watermarks import host_of
 
 if TYPE_CHECKING:
@@ -84,6 +86,8 @@ class Harvest:
     """The longest that an event of the batch was on its way: its record's time less its own (rule 14)."""
     skews: dict[str, int] = field(default_factory=dict)
     """By host: its clock less SES's, in milliseconds, by the latest mail of which both spoke."""
+    accepted: list[Name] = field(default_factory=list)
+    """Submissions of which the batch holds an acceptance."""
     hold_from: int | None = None
     """The offset at which the oldest line that is still open begins: the input may be committed up to it."""
 
@@ -145,6 +149,7 @@ class Intake:
         records, harvest = list(records), Harvest(since=since)
         for record in self._assembled(records, now, harvest) if self._source is Source.SMTP else records:
             self._read(record, now, harvest)
+        _tell(harvest)
         if records:
             harvest.last_record_at = max(min(record.timestamp, now) for record in records)
             held = self.held(records[-1].topic, records[-1].partition)
@@ -204,8 +209,9 @@ class Intake:
         harvest.delay = max(harvest.delay, _delay(facts, seen), backlog)
         self.listener.hear(facts, sighting)
         for name, fact in facts:
-            self._keep(harvest, name, fact, sighting)
+            _keep(harvest, name, fact, sighting)
             if isinstance(fact, Accepted) and name[:2] == b"Q:":
+                harvest.accepted.append(name)
                 _compare_clocks(harvest, name, fact)
 
     def _parse(self, value: bytes, seen: Instant) -> tuple[Parsed, Unparsable | None]:
@@ -220,12 +226,23 @@ class Intake:
         hide = self._pseudonyms
         return facts if hide is None else [(hide.name(name), hide.fact(fact)) for name, fact in facts]
 
-    @staticmethod
-    def _keep(harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
-        known = harvest.fragments.setdefault(name, {})
-        before = known.get(fact)
-        if before is None or sighting < before:
-            known[fact] = sighting
+
+def _keep(harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
+    known = harvest.fragments.setdefault(name, {})
+    before = known.get(fact)
+    if before is None or sighting < before:
+        known[fact] = sighting
+
+
+def _tell(harvest: Harvest) -> None:
+    """Tells SES's mails of their submissions, where the batch holds all lines of one: else its row would, and SES's
+    mail, which has just been judged, would be judged again. The submission learns that it is told.
+    """
+    for name in harvest.accepted:
+        usual = usual_submission(name[2:].decode(), harvest.fragments[name])
+        if usual is not None:
+            _keep(harvest, ses_name(usual.ses_id), usual.told, usual.sighting)
+            _keep(harvest, name, usual.told, usual.sighting)
 
 
 def _compare_clocks(harvest: Harvest, name: Name, fact: Accepted) -> None:

@@ -16,29 +16,34 @@ from service import announce, judge_mail, judge_submission
 from service.contract.enums import FINAL, Outcome
 from service.contract.wire import encode
 from service.explain import delay_type
-from service.facts import Deferred, Delayed, Described, Fact, Instant, Name, Refused, Sighting, Source
+from service.facts import Deferred, Delayed, Described, Fact, Instant, Name, Refused, Sighting, Source, ses_name
 from service.lives import Life, bears, lives
 from service.pairing import answers
 from service.parsing.addresses import domain
+from service.policy import Attributes
 from service.providers import provider
 from service.rows import Book, GapState, Row
 from service.submission import read
 from service.tally import OpenGap, Tally, open_gap
 from service.trail import Trail
+from service.usual_mail import usual_mail
+from service.usual_submission import usual_submission
+from service.verdicts import Message
 from service.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Collection, Container, Iterable
 
     from service.documents import Documents
+    from service.facts import Told
     from service.facts_record import Closing
-    from service.judge_mail import Mail
     from service.policy import Policy
     from service.submission import Submission
-    from service.verdicts import Due, Message, Verdict
+    from service.usual_submission import UsualSubmission
+    from service.verdicts import Due, Verdict
 
 _FAILED = (Deferred, Refused)
-_TALLIED = (*_FAILED, Delayed)
+_TALLIED = frozenset({*_FAILED, Delayed})
 
 
 class Published(NamedTuple):
@@ -93,26 +98,54 @@ class Ruling:
         self.held: dict[Name, Source] = {}
         """Names whose judgement waits, and the source that has fallen silent."""
 
-    def rule(self, name: Name, row: Row, trail: Trail) -> Iterable[Due]:
-        """Judges the row anew; changes its books, says what is new, and returns when to judge it again."""
+    def rule(self, name: Name, row: Row, trail: Trail, told: Collection[Told] = ()) -> Iterable[Due]:
+        """Judges the row anew; changes its books, says what is new, and returns when to judge it again.
+
+        `told`: what ingest has told the SES mail of a submission already.
+        """
         kind, text = name[:2], name[2:].decode()
         if kind == b"S:":
-            mail = judge_mail.read(text, trail)
-            verdict = judge_mail.judge(mail, self.marks, self.policy)
-            book = row.books.setdefault(verdict.mail_id, Book())
-            self._count_accepted(book, mail, verdict)
-            self._announce(book, verdict)
-            if self.policy.message_id_join:
-                self._tell(book, judge_mail.links(mail))
-            self._hold(name, Source.SES if verdict.held else None)
-            return verdict.due
+            return self._judge_mail(name, row, text, trail)
         if kind == b"Q:":
+            row.flying = 0
+            self._hold(name, None)
+            usual = usual_submission(text, trail.facts)
+            if usual is not None and self._is_well(row, usual, told):
+                return ()
             return self._judge_submission(name, row, text, trail)
         return self._answer(row, trail)
 
+    def _judge_mail(self, name: Name, row: Row, ses_id: str, trail: Trail) -> Iterable[Due]:
+        usual, links = usual_mail(ses_id, trail.facts, self.marks, self.policy), []
+        if usual is not None:
+            verdict, heard_of = usual
+        else:
+            mail = judge_mail.read(ses_id, trail)
+            verdict, heard_of = judge_mail.judge(mail, self.marks, self.policy), mail.heard_of
+            links = judge_mail.links(mail) if self.policy.message_id_join else []
+        book = row.books.get(ses_id)
+        if book is None:
+            book = row.books[ses_id] = Book()
+        self._count_accepted(book, verdict, heard_of=heard_of)
+        self._announce(book, verdict)
+        self._tell(book, links)
+        self._hold(name, Source.SES if verdict.held else None)
+        return verdict.due
+
+    def _is_well(self, row: Row, usual: UsualSubmission, told: Collection[Told]) -> bool:
+        """What `_judge_life` does with a submission that is well; False where more than that was said of it before."""
+        book = row.books.get(usual.mail_id)
+        if len(row.books) > (book is not None) or (book is not None and (book.revision or book.gaps or book.asked)):
+            return False
+        if book is None:
+            book = row.books[usual.mail_id] = Book()
+        self._tell(book, [Message(ses_name(usual.ses_id), usual.told, usual.sighting)], told)
+        if not book.counted:
+            stream = self.policy.stream(Attributes(application=usual.application, sender_domain=domain(usual.sender)))
+            self._count_handoff(book, usual.mail_id, stream.name, usual.took)
+        return True
+
     def _judge_submission(self, name: Name, row: Row, submission: str, trail: Trail) -> Iterable[Due]:
-        row.flying = 0
-        self._hold(name, None)
         return [due for life in lives(submission, trail) for due in self._judge_life(name, row, life)]
 
     def _judge_life(self, name: Name, row: Row, life: Life) -> Iterable[Due]:
@@ -148,13 +181,13 @@ class Ruling:
             book.asked = sorted(asked.union(book.asked))
             self.outputs.messages.append(question)
 
-    def _tell(self, book: Book, messages: list[Message]) -> None:
+    def _tell(self, book: Book, messages: list[Message], told: Collection[Told] = ()) -> None:
         if not messages:
             return
         now = digest(msgspec.msgpack.encode([(m.name, m.fact) for m in messages]))
         if now != book.told:
             book.told = now
-            self.outputs.messages += messages
+            self.outputs.messages += [m for m in messages if m.fact not in told]
 
     def _answer(self, row: Row, trail: Trail) -> Iterable[Due]:
         said, due = answers(trail, self.marks, self.policy)
@@ -212,24 +245,26 @@ class Ruling:
         """Once a mail, when it is decided whether it got its ids; what never was SES's business is not counted."""
         if book.counted or not judge_submission.is_for_ses(sub):
             return
-        book.counted = 1
         stream = judge_submission.stream_of(sub, self.policy).name
-        self.outputs.tally.add(("submissions", stream), sub.mail_id)
-        took = judge_submission.handoff_time(sub)
-        if took is not None:
-            self.outputs.tally.time(("handoff_seconds", stream), took, sub.mail_id)
+        self._count_handoff(book, sub.mail_id, stream, judge_submission.handoff_time(sub))
 
-    def _count_accepted(self, book: Book, mail: Mail, verdict: Verdict) -> None:
+    def _count_handoff(self, book: Book, mail_id: str, stream: str, took: int | None) -> None:
+        book.counted = 1
+        self.outputs.tally.add(("submissions", stream), mail_id)
+        if took is not None:
+            self.outputs.tally.time(("handoff_seconds", stream), took, mail_id)
+
+    def _count_accepted(self, book: Book, verdict: Verdict, *, heard_of: bool) -> None:
         """Once a recipient, and not before SES has said in whose name the mail goes out, or a gap needs it."""
-        known = mail.heard_of or verdict.gaps or Source.SES not in self.marks.configured
-        new = max(len(mail.fates), 1) - book.counted
+        known = heard_of or verdict.gaps or Source.SES not in self.marks.configured
+        new = max(len(verdict.recipients), 1) - book.counted
         if known and new > 0:
             book.counted += new
             self.outputs.tally.add(("accepted", verdict.stream), verdict.mail_id, new)
 
     def tally(self, name: Name, trail: Trail, known: Container[Fact]) -> None:
         """Counts the attempts that failed and the delays among the facts that the row did not know yet."""
-        fresh = [fact for fact in trail.facts if isinstance(fact, _TALLIED) and fact not in known]
+        fresh = [fact for fact in trail.facts if type(fact) in _TALLIED and fact not in known]
         if not fresh:
             return
         text = name[2:].decode()

@@ -1,13 +1,15 @@
 """The correlate role: facts -> trails -> verdicts, exactly once.
 
-Each facts partition is a shard with a `Correlator` over its rows. All that a step changes or says becomes visible in
-one transaction; what one name tells another goes to the facts topic before it, since it may come twice but never not.
+Each facts partition is a shard with a `Correlator` over its rows. All that is changed or said becomes visible in one
+transaction; what one name tells another goes to the facts topic before it, since it may come twice but never not. What
+is read between two commits is taken in together, right before the second: nobody could see it earlier, and a mail of
+which several facts came is judged once, and not once a batch.
 """
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -34,13 +36,16 @@ from topologies.engine.batch import Batch
 from topologies.engine.errors import EngineError, RecordTooLargeError, StuckError
 from topologies.engine.loop import ask_with, committer, run
 from topologies.engine.partitions import partition_of
+from topologies.engine.sender import Sender
 from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
-from topologies.engine.table import ShardedTable
+from topologies.engine.table import Before, ShardedTable
 from topologies.gauges import gauge, lag, no_lag
 from topologies.news import tell, tell_hole
 
 LAG_EVERY: Final = 2.0
+TOGETHER: Final = 2000
+"""Fragments of trails that are taken in together at most: the time for which the event loop may be held."""
 
 
 class ShardRows:
@@ -52,10 +57,31 @@ class ShardRows:
         self.put, self.remove = shard.put, shard.remove
 
 
+@dataclass(slots=True)
+class Waiting:
+    """What was read and is not taken in yet."""
+
+    records: list[FactsRecord] = field(default_factory=list)
+    fragments: int = 0
+    first: int = 0
+    """Its first offset."""
+    read: int = 0
+    """The timestamp of its last record."""
+
+    def add(self, batch: Batch, records: list[FactsRecord]) -> None:
+        """A batch more."""
+        if not self.records:
+            self.first = batch.first
+        self.records += records
+        self.fragments += sum([len(record.fragments) for record in records])
+        self.read = batch.records[-1].timestamp if batch.records else self.read
+
+
 class Judge:
-    """What stands in `shard.local`: the correlator, and what it counted since the last commit."""
+    """What stands in `shard.local`: the correlator, what waits for it, and what it counted since the last commit."""
 
     def __init__(self, shard: Shard, settings: Settings, engine: EngineSettings, policy: Policy) -> None:
+        self.waiting = Waiting()
         self.tally = Tally()
         self.conditions: list[Published] = []
         """Raised or cleared, and not committed yet."""
@@ -82,17 +108,37 @@ def step(settings: Settings, partitions: int, shard: Shard, batch: Batch) -> Non
     judge: Judge = shard.local
     if batch.hole:
         tell_hole(log, settings.topics.facts, shard.partition, batch)
+        take_in(settings, partitions, shard)  # what came before the hole
         judge.correlator.lose(settings.topics.facts, shard.partition, batch.first, batch.after)
-    judge.correlator.take([_unpacked(settings, record) for record in batch.records if record.value])
+    judge.waiting.add(batch, [_unpacked(settings, record) for record in batch.records if record.value])
+    if judge.waiting.fragments >= TOGETHER:
+        take_in(settings, partitions, shard)
+
+
+def _before_commit(settings: Settings, partitions: int, sender: Sender) -> Before:
+    ask = ask_with(sender)
+
+    async def before(shard: Shard) -> None:
+        take_in(settings, partitions, shard)
+        await ask(shard)
+
+    return before
+
+
+def take_in(settings: Settings, partitions: int, shard: Shard) -> None:
+    """All that waits, and what is to be said of it: the last thing before a commit. It never waits, as a step."""
+    judge: Judge = shard.local
+    waiting, judge.waiting = judge.waiting, Waiting()
+    judge.correlator.take(waiting.records)
     said = judge.correlator.drain()
     judge.tally.take(said.tally)
     judge.conditions += said.conditions
-    _publish(settings, shard, batch, said)
+    _publish(settings, shard, waiting, said)
     _tell(settings, partitions, shard, said)
     for name, facts, why in said.failures:
         value = facts_record.pack(FactsRecord([(name, facts)]))
         seen = max((sighting.seen for _, sighting in facts), default=0)
-        _bury(settings, shard, batch, name, value, Reason.INTERNAL_ERROR, seen, why)
+        _bury(settings, shard, waiting, name, value, Reason.INTERNAL_ERROR, seen, why)
 
 
 def _unpacked(settings: Settings, record: Any) -> FactsRecord:
@@ -104,7 +150,7 @@ def _unpacked(settings: Settings, record: Any) -> FactsRecord:
         raise EngineError(f"{where}: {error}") from error
 
 
-def _publish(settings: Settings, shard: Shard, batch: Batch, said: Outputs) -> None:
+def _publish(settings: Settings, shard: Shard, waiting: Waiting, said: Outputs) -> None:
     topics = settings.topics
     for topic, event, documents in (
         (topics.correlated, cloudevents.CORRELATED, said.correlated),
@@ -116,8 +162,7 @@ def _publish(settings: Settings, shard: Shard, batch: Batch, said: Outputs) -> N
             try:
                 shard.emit(topic, key.encode(), value, headers=headers)
             except RecordTooLargeError as error:
-                read = batch.records[-1].timestamp if batch.records else 0
-                _bury(settings, shard, batch, key.encode(), None, Reason.TOO_LARGE, read, str(error))
+                _bury(settings, shard, waiting, key.encode(), None, Reason.TOO_LARGE, waiting.read, str(error))
 
 
 def _tell(settings: Settings, partitions: int, shard: Shard, said: Outputs) -> None:
@@ -133,7 +178,7 @@ def _tell(settings: Settings, partitions: int, shard: Shard, said: Outputs) -> N
 def _bury(
     settings: Settings,
     shard: Shard,
-    batch: Batch,
+    waiting: Waiting,
     key: bytes,
     value: bytes | None,
     reason: Reason,
@@ -146,7 +191,7 @@ def _bury(
     letter = dead_letter.DeadLetter(
         topic=settings.topics.facts,
         partition=shard.partition,
-        offset=batch.first,
+        offset=waiting.first,
         timestamp=seen,
         reason=reason,
         stage=f"correlate: {why[:200]}",
@@ -213,7 +258,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
         news.note(tally)
         _log_conditions(judge)
 
-    table.before_commit, table.after_commit = ask_with(sender), committed
+    table.before_commit, table.after_commit = _before_commit(settings, engine.partitions, sender), committed
 
     @app.agent(input_topic(app, settings.topics.facts))
     async def correlate(stream: Any) -> None:

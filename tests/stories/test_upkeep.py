@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import pytest
 
-from service import judge_mail, rows
+from service import rows, ruling
 from service.correlate import Correlator, PartitionCountError
 from service.documents import Documents
 from service.facts import Delivered, Source
@@ -101,14 +101,14 @@ def test_a_bug_of_ours_costs_its_fragment_and_nothing_else(story, monkeypatch):
     for record in story.log:
         world.take([record])
     before = world.stores[0][b"S:" + bad.ses_id.encode()]
-    read = judge_mail.read
+    usual = ruling.usual_mail
 
-    def broken(ses_id, trail):
+    def broken(ses_id, *known):
         if ses_id == bad.ses_id:
             raise ZeroDivisionError("a bug")
-        return read(ses_id, trail)
+        return usual(ses_id, *known)
 
-    monkeypatch.setattr(judge_mail, "read", broken)
+    monkeypatch.setattr(ruling, "usual_mail", broken)
     count = len(story.log)
     story.at("3s").delivery(good).delivery(bad)
     correlator = world.correlators[0]

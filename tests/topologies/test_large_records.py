@@ -17,7 +17,6 @@ from service.tally import Tally
 from service.watermarks import NEWS_AT_ONCE, Entry, FeedNews, Hole, Watermark, Watermarks, parts
 from topologies import correlate
 from topologies.app import build_app
-from topologies.engine.batch import Batch
 from topologies.engine.errors import RecordTooLargeError
 from topologies.engine.sender import check_size
 from topologies.engine.settings import EngineSettings
@@ -52,8 +51,7 @@ def test_a_document_that_is_too_large_goes_to_the_dead_letters_by_name(what):
     large, small = Published("mx1/4F2A@1", 7, bytes(LARGEST_RECORD + 1)), Published("mx1/4F2B@1", 1, b"{}")
     said = Outputs()
     getattr(said, what).extend([large, small])
-    batch = Batch(100, 110, [SimpleNamespace(timestamp=1500)])
-    correlate._publish(SETTINGS, shard, batch, said)
+    correlate._publish(SETTINGS, shard, correlate.Waiting(first=100, read=1500), said)
     letter, other = shard._outputs
     assert (letter.topic, letter.key, letter.value) == (SETTINGS.topics.dead_letters, b"mx1/4F2A@1", None)
     about = dead_letter.read(letter.headers)
