@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.common import Failure, security_of, settings_of, settings_options, why
+from service.commands.topics import run_or_fail
 from service.contract.wire import instant_of
+from service.edges.topics import counts
 from service.settings import TABLE, SettingsError
 from service.simulation import files
 from service.simulation.deadlines import PlanError, Policy, milliseconds, read_policy
@@ -82,6 +84,7 @@ def simulate(folder: Path | None, truth: Path | None, config: str | None, **give
     if not settings.smtp_topics or not settings.ses_topics:
         raise click.UsageError("nowhere to send it: give --smtp-topic and --ses-topic")
     assert truth is not None
+    run_or_fail(counts(settings))  # says why Kafka cannot be used, where it cannot
     inputs = Inputs(settings.bootstrap_servers, settings.smtp_topics, settings.ses_topics, security_of(settings))
     footer = _to_kafka(plan, inputs, truth)
     _say(footer, plan, f"mailgap verify --truth {truth}")

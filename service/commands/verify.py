@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from service.commands.common import Failure, printable, security_of, settings_of, settings_options
+from service.commands.topics import run_or_fail
+from service.edges.topics import counts
 from service.settings import SettingsError
 from service.simulation.deadlines import PlanError, milliseconds
 from service.simulation.truth import TruthError, read
@@ -52,6 +54,8 @@ def verify(path: Path, scanned: Any, wait: str, form: str, details: int, config:
         patience = milliseconds(wait, "--wait") / 1000
     except (TruthError, PlanError) as error:
         raise click.UsageError(str(error)) from error
+    if scanned is None:
+        run_or_fail(counts(settings))  # says why Kafka cannot be used, where it cannot
     try:
         board = _scanned(truth, scanned, details) if scanned else asyncio.run(_read(truth, settings, patience, details))
     except TopicsError as error:

@@ -6,17 +6,20 @@ There is one place for it, so that a consumer, a transactional producer, the res
 from __future__ import annotations
 
 import os
+import re
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnsupportedSaslMechanismError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from service.edges.kafka_tokens import ClientCredentials, MskIam, TokenFile
 from service.setting_security import MSK_IAM, OAUTH, msk_region
 from service.setting_values import SettingsError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from aiokafka.abc import AbstractTokenProvider
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from service.setting_security import Security
     from service.settings import Settings
 
-_PROBE_MS = 10_000
+_PROBE_MS: Final = 10_000
+ENDED: Final = "it ended the connection without a word, as one does that demands TLS or SASL, or other ones"
+"""What a broker says to those who speak another protocol."""
 
 
 def client_options(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -91,10 +96,41 @@ async def why_unreachable(settings: Settings, options: Mapping[str, Any]) -> str
     asked = {key: value for key, value in options.items() if key != "bootstrap_servers"}
     try:
         connection = await create_conn(host.strip("[]"), int(port), request_timeout_ms=_PROBE_MS, **asked)
+        try:
+            answer = await connection.send(MetadataRequest([]))
+        finally:
+            connection.close()
     except (KafkaError, OSError, TimeoutError, ValueError) as error:
-        return _why(error)
-    connection.close()
-    return ""
+        return _refusal(error, settings.security)
+    return "" if answer.brokers else _NOBODY
+
+
+def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A loop's exception handler: a connection that failed leaves futures behind, and its failure is told elsewhere."""
+    if not isinstance(context.get("exception"), KafkaError | OSError):
+        loop.default_exception_handler(context)
+
+
+# A broker takes a refused token for a half-finished exchange, and answers the next request with nothing; aiokafka sees
+# no failure in either. (KIP-255: what it says of the token is in the answer that aiokafka does not read.)
+_NOBODY: Final = (
+    "it does not take the token: it wants another issuer or audience, or the token is forged or has expired"
+)
+
+
+def _refusal(error: Exception, security: Security) -> str:
+    """Why a broker and we cannot speak, without the names of Python's classes."""
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return f"it does not offer {security.sasl_mechanism}"
+    if isinstance(error, KafkaConnectionError) and isinstance(error.__cause__, ssl.SSLError):
+        # TLS 1.3 tells a client only after the handshake that its certificate was none.
+        alert = (error.__cause__.reason or "no reason given").lower().replace("_", " ")
+        if security.tls_cert_file:
+            return f"it does not accept our certificate ({alert})"
+        return f"it demands a certificate of ours, --tls-cert-file and --tls-key-file ({alert})"
+    if isinstance(error, KafkaConnectionError) and isinstance(error.__cause__, EOFError | ConnectionError):
+        return ENDED
+    return _PREFIX.sub("", _why(error))
 
 
 def _why(error: Exception) -> str:
@@ -102,3 +138,7 @@ def _why(error: Exception) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     said = " ".join(str(error).split()) or type(error).__name__
     return (error.strerror if isinstance(error, OSError) and error.strerror else said)[:300]
+
+
+_PREFIX: Final = re.compile(r"^(?:\[Error \d+\] )?\w+(?:Error|Failed): ")
+"""What aiokafka's errors begin with."""

@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
 from service.edges import topic_checks as checks
-from service.edges.kafka_clients import client_options, why_unreachable
+from service.edges.kafka_clients import ENDED, client_options, told, why_unreachable
 from service.edges.topic_checks import Found, Wanted
 from service.setting_values import SettingsError
 
@@ -62,6 +62,9 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         options = client_options(settings)
     except SettingsError as error:
         raise KafkaUnusableError(str(error)) from error
+    loop = asyncio.get_running_loop()
+    if loop.get_exception_handler() is None:
+        loop.set_exception_handler(told)
     client = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(ANSWER_BOUND):
@@ -69,6 +72,9 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     except (KafkaError, TimeoutError, OSError, ValueError) as error:
         await client.close()
         raise KafkaUnusableError(await _unreachable(settings, options)) from error
+    if not client._client.cluster.brokers():  # noqa: SLF001 as with a token that they refuse
+        await client.close()
+        raise KafkaUnusableError(await _unreachable(settings, options))
     try:
         yield client
     finally:
@@ -76,15 +82,15 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _unreachable(settings: Settings, options: Mapping[str, Any]) -> str:
-    """One sentence; with TLS or SASL the brokers may well be there, and the reason is what they say."""
+    """One sentence; the brokers may well be there, and then the reason is what they say."""
     where, protocol = settings.bootstrap_servers, settings.security.security_protocol
-    if protocol == "PLAINTEXT":
-        return f"no Kafka answers at {where}: start it, or give its address with --bootstrap-servers"
     why = await why_unreachable(settings, options) or "only some of them answer"
+    if protocol == "PLAINTEXT" and why != ENDED:
+        return f"no Kafka answers at {where}: start it, or give its address with --bootstrap-servers"
     how = " and ".join(filter(None, (protocol, settings.security.sasl_mechanism)))
     return (
         f"Kafka at {where} cannot be used with {how}:"
-        f" {why}: correct --bootstrap-servers, the TLS files or the credentials"
+        f" {why}: correct --bootstrap-servers, --security-protocol, the TLS files or the credentials"
     )
 
 

@@ -30,10 +30,10 @@ REFUSED = [
 ]
 
 
-def _rules() -> list[list[str]]:
-    """The least rules, as the page lists them."""
+def least_rules(prefix: str) -> list[list[str]]:
+    """As the page lists them."""
     found = re.findall(r"^kafka-acls .*--add --allow-principal User:mailgap (.+)$", PAGE.read_text(), re.MULTILINE)
-    inputs = {"app-smtp": f"{PREFIX}-in-smtp", "ses-events": f"{PREFIX}-in-ses", "mailgap-": f"{PREFIX}-"}
+    inputs = {"app-smtp": f"{prefix}-in-smtp", "ses-events": f"{prefix}-in-ses", "mailgap-": f"{prefix}-"}
     return [[inputs.get(word, word) for word in line.split()] for line in found]
 
 
@@ -61,7 +61,7 @@ async def test_a_worker_lives_with_tls_scram_and_the_least_acls(secured: Secured
     await inside.make_topics({inside.smtp: 3, inside.ses: 3})
     for user in ("mailgap", "stranger"):
         secured.add_user(user, "open-sesame")
-    rules = _rules()
+    rules = least_rules(PREFIX)
     assert len(rules) >= 4
     for rule in rules:
         secured.allow("mailgap", *rule)
@@ -99,7 +99,7 @@ def _is_told_what_is_wrong(secured: Secured, outside: World, folder: Path, passw
     for flags, said in (
         ([*_flags(secured, "mailgap", wrong)], "with SASL_SSL and SCRAM-SHA-512: "),
         ([*_flags(secured, "mailgap", password), *untrusted], "its certificate is not trusted"),
-        ([], "no Kafka answers"),
+        ([], "with PLAINTEXT: it ended the connection"),
     ):
         done = mailgap("topics", "create", *outside.where(), *flags)
         assert done.returncode == 1, flags
