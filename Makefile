@@ -81,7 +81,7 @@ kafka: $(VENV)/.runtime ## fetch Apache Kafka (Java 17 and Maven), once
 postfix: ## install Postfix for the tests (Debian or Ubuntu, root); no mail system is started
 	@.ci/install-postfix
 
-mtas: ## unpack Exim, Sendmail, OpenSMTPD, msmtp and rsyslog for the tests (Debian or Ubuntu); nothing is installed
+mtas: ## unpack Exim, Sendmail, OpenSMTPD, msmtp, rsyslog and syslog-ng for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-mtas
 
 prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubuntu); nothing is installed

@@ -118,8 +118,8 @@ def test_filebeat():
 def test_every_configuration_is_in_the_page_and_takes_its_address_from_the_environment():
     page = (SHIPPERS / "README.md").read_text()
     files = [path for path in SHIPPERS.iterdir() if path.name != "README.md"]
-    assert {path.name for path in files} == {"rsyslog.conf", *SENT}
+    assert {path.name for path in files} == {"rsyslog.conf", "syslog-ng.conf", *SENT}
     for path in files:
         assert f"`{path.name}`" in page
         for name in ("MAILGAP_BOOTSTRAP_SERVERS", "MAILGAP_SMTP_TOPIC"):
-            assert re.search(rf"\$\{{?{name}\b", path.read_text()), (path.name, name)
+            assert re.search(rf"[$`]\{{?{name}\b", path.read_text()), (path.name, name)
