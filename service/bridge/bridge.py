@@ -233,18 +233,26 @@ class Bridge:
         assert self._duties.objects is not None  # buckets are allowed, so there is a client
         headers = [*headers, (bridged.OBJECT, f"s3://{each.bucket}/{each.key}".encode())]
         chunks = self._duties.objects.events(each)
+        refusals: set[Reason] = set()
         while chunk := await self._thread(next, chunks, None):
-            await asyncio.gather(*[self._send_event(desk, record, event, headers) for event in chunk])
+            await asyncio.gather(*[self._send_event(desk, record, event, headers, refusals) for event in chunk])
 
-    async def _send_event(self, desk: Desk, record: Record, event: bytes, headers: Headers) -> None:
+    async def _send_event(
+        self, desk: Desk, record: Record, event: bytes, headers: Headers, refusals: set[Reason]
+    ) -> None:
+        """`refusals`: those of the object that were logged: one that holds something else may have a million lines."""
         opened = _opened(open_event, record, event, self._duties.rules)
         refused = opened if isinstance(opened, Unparsable) else None
         if isinstance(opened, Forward):
             refused = await self._send(desk, opened.key, event, record, headers)
         if refused is not None:
-            await self._bury(desk, record, event, refused, headers)
+            told = refused.reason in refusals
+            refusals.add(refused.reason)
+            await self._bury(desk, record, event, refused, headers, told=told)
 
-    async def _bury(self, desk: Desk, record: Record, value: bytes, why: Unparsable, headers: Headers) -> None:
+    async def _bury(
+        self, desk: Desk, record: Record, value: bytes, why: Unparsable, headers: Headers, *, told: bool = False
+    ) -> None:
         name, topic = desk.queue.name, self._duties.outlet.topic
         letter = dead_letter.DeadLetter(
             topic=topic, partition=-1, offset=-1, timestamp=record.sent_at, reason=why.reason, stage=STAGE,
@@ -255,6 +263,8 @@ class Bridge:
         await self._duties.outlet.bury(value, record.received_at, [*headers, origin, *dead_letter.headers(letter)])
         BRIDGE_DEAD_LETTERS.labels(name, why.reason).inc()
         DEAD_LETTERS.labels(why.reason).inc()
+        if told:
+            return
         said = fields("bridge_dead_letters", queue=name, record=record.id, reason=why.reason.value)
         log.warning("refused into the dead letters: %s", why.detail, extra=said)
 

@@ -17,6 +17,7 @@ from service import logs
 from service.commands.common import Failure, ManyPaths, logging_options, settings_of, settings_options
 from service.commands.serving import serve, stop_on_signals
 from service.edges.http import HttpServer
+from service.edges.inputs import shown
 from service.edges.topics import KafkaUnusableError
 
 if TYPE_CHECKING:
@@ -92,4 +93,4 @@ async def _run(settings: Settings) -> int:
 async def _feed(settings: Settings, feed: Feed, kept: Any) -> int:
     stop_on_signals(feed.stop)
     server = HttpServer(settings.http_bind, dict, lambda: feed.complaints, feed.gauge)
-    return await serve(server, partial(feed.run, kept), log, files=list(settings.feed.feed_files))
+    return await serve(server, partial(feed.run, kept), log, files=list(map(shown, settings.feed.feed_files)))

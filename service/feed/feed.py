@@ -51,6 +51,7 @@ STOP_BOUND: Final = 20.0
 BEHIND: Final = 5000
 """Milliseconds behind its log from which on a record says so (rule 14)."""
 JOURNAL: Final = "journal"
+STATE: Final = "checkpoint"
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Feed:
     _known: frozenset[str] = frozenset()
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    _saved: tuple[bytes, float] = (b"", 0.0)
+    _saved: tuple[object, float] = (None, 0.0)
     _kept: frozenset[str] = frozenset()
     """Logs that stand in the checkpoint."""
     _saving: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,11 +90,11 @@ class Feed:
         """Sets the gauges that are read off the open files."""
         for pattern in self.settings.feed_files:
             logs = [each.log for each in self._logs.values() if each.pattern == pattern]
-            FEED_FILES.labels(pattern).set(sum(each.files for each in logs))
-            FEED_WAITING.labels(pattern).set(sum(each.waiting for each in logs))
+            FEED_FILES.labels(shown(pattern)).set(sum(each.files for each in logs))
+            FEED_WAITING.labels(shown(pattern)).set(sum(each.waiting for each in logs))
 
     async def run(self, kept: state.State | None) -> None:
-        """Until it is stopped. Raises `OSError` where the checkpoint cannot be kept, and what aiokafka raises."""
+        """Until it is stopped. Raises what aiokafka raises, and `OSError` where the last checkpoint cannot be kept."""
         if kept is not None:
             self._known, self._cursor = frozenset(kept.patterns), kept.cursor
             self._resume(kept)
@@ -133,8 +134,8 @@ class Feed:
 
     def _log(self, path: str, pattern: str, places: Sequence[Any] = (), start: str = "beginning") -> Log:
         def lost(what: str) -> None:
-            FEED_LOST.labels(pattern).inc()
-            log.warning("%s", what, extra=fields("feed_lost", log=pattern))
+            FEED_LOST.labels(shown(pattern)).inc()
+            log.warning("%s", what, extra=fields("feed_lost", log=shown(pattern)))
 
         return Log(Path(path), places, start, lost)
 
@@ -144,30 +145,37 @@ class Feed:
             if path not in self.settings.feed_files and followed.task is not None and followed.log.gone:
                 followed.task.cancel()
                 del self._logs[path]
-                self.complaints.pop(path, None)
+                self.complaints.pop(shown(path), None)
         for pattern in self.settings.feed_files:
             for path in files_of(pattern):
                 if path in self._logs:
                     continue
                 if len(self._logs) >= MOST_FILES:
-                    self._complain(pattern, pattern, "read", f"{pattern} finds more than {MOST_FILES} files")
+                    self._complain(pattern, pattern, "read", f"{shown(pattern)} finds more than {MOST_FILES} files")
                     break
                 unknown = first and pattern not in self._known
                 start = self.settings.feed_start if unknown else "beginning"
                 self._logs[path] = Followed(self._log(path, pattern, start=start), pattern)
         for path, followed in self._logs.items():
             if followed.task is None:
-                FEED_LINES.labels(followed.pattern)  # shown at 0 from the start: the first one is an increase
+                FEED_LINES.labels(shown(followed.pattern))  # shown at 0 from the start: the first one is an increase
                 followed.task = asyncio.create_task(self._follow(path, followed))
 
     async def _find_and_save(self) -> None:
-        found = -FIND_EVERY
+        found, pauses = -FIND_EVERY, BackOff()
         first = True
         while not self._stop.is_set():
             if time.monotonic() - found >= FIND_EVERY:
                 self._find(first=first)
                 found, first = time.monotonic(), False
-            await self._save()
+            try:
+                await self._save()
+            except OSError as error:  # a full disk: to end would send again, after each start, what is sent until then
+                self._complain(STATE, STATE, "write", error.strerror or str(error))
+                await self._pause(pauses.next())
+                continue
+            pauses.reset()
+            self.complaints.pop(STATE, None)
             await self._pause(SAVE_EVERY)
 
     async def _save(self, *, last: bool = False) -> None:
@@ -178,7 +186,7 @@ class Feed:
                 cursor=self._cursor,
             )
             told = [(path, place.number, place.offset) for path, places in kept.files.items() for place in places]
-            now = orjson.dumps([kept.patterns, told, kept.cursor])
+            now = kept.patterns, told, kept.cursor
             before, at = self._saved
             if last or now != before or time.monotonic() - at > STATE_AGE:
                 await asyncio.to_thread(state.save, self.settings.feed_state, kept)
@@ -199,7 +207,7 @@ class Feed:
                 await self._pause(pauses.next())
                 continue
             pauses.reset()
-            self.complaints.pop(path, None)
+            self.complaints.pop(shown(path), None)
             if not more:
                 await self._pause(LOOK_EVERY)
 
@@ -213,7 +221,7 @@ class Feed:
                 return False
             source, chunk = found
             values = [value for line in chunk.lines if (value := self._value(line))]
-            await self._send(followed.pattern, path, values, source.place.caught_up)
+            await self._send(shown(followed.pattern), path, values, source.place.caught_up)
             followed.log.delivered(source, chunk)
             return True
 
@@ -274,6 +282,7 @@ class Feed:
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     def _complain(self, name: str, label: str, call: str, text: str) -> None:
+        name, label = shown(name), shown(label)  # a file's name may be no text
         FEED_ERRORS.labels(label, call).inc()
         if self.complaints.get(name) != text:
             log.warning("%s", text, extra=fields("feed_errors", log=label, call=call))
@@ -296,4 +305,12 @@ def files_of(pattern: str) -> list[str]:
     if not glob.has_magic(pattern):
         return [pattern]
     found = sorted(glob.glob(pattern))  # noqa: PTH207 a Path's takes no absolute pattern
-    return [path for path in found if not is_rotated(Path(path).name) and Path(path).is_file()]
+    return [path for path in found if not is_rotated(Path(path).name) and _is_file(path)]
+
+
+def _is_file(path: str) -> bool:
+    """A link that leads where we may not look, or to a name that is none, is no log, and must not stop the others."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False

@@ -44,7 +44,9 @@ def load(path: str) -> State | None:
         raise StateError(f"--state {shown(path)}: cannot be read: {_why(error)}") from error
     try:
         state = msgspec.json.decode(data, type=State)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        state.patterns = list(map(_read, state.patterns))
+        state.files = {_read(log): places for log, places in state.files.items()}
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise StateError(f"--state {shown(path)}: is no checkpoint of mailgap feed: {error}; {_ANEW}") from error
     if state.version != VERSION:
         raise StateError(
@@ -57,11 +59,22 @@ _ANEW: Final = "give another file, or remove it to begin anew with --start"
 
 
 def save(path: str, state: State) -> None:
-    """Replaces the checkpoint; after a crash there is the former one or this one. Raises `OSError`."""
-    target = Path(path)
+    """Replaces the checkpoint; after a crash there is the former one or this one. Raises `OSError`, which names it."""
+    try:
+        _save(Path(path), state)
+    except OSError as error:
+        raise OSError(error.errno, f"--state {shown(path)} cannot be kept ({_why(error)})") from error
+
+
+def _save(target: Path, state: State) -> None:
     beside = target.with_name(f".{target.name}.new")
+    written = State(
+        patterns=list(map(_written, state.patterns)),
+        files={_written(log): places for log, places in state.files.items()},
+        cursor=state.cursor,
+    )
     with beside.open("wb") as file:
-        file.write(msgspec.json.encode(state))
+        file.write(msgspec.json.encode(written))
         file.flush()
         os.fsync(file.fileno())
     beside.replace(target)
@@ -70,6 +83,22 @@ def save(path: str, state: State) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+_AS_BYTES: Final = "\0"
+"""No name of a file holds it. JSON holds no bytes that are no text, and a file's name may: here they stand singly."""
+
+
+def _written(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _AS_BYTES + os.fsencode(name).decode("latin-1")
+    return name
+
+
+def _read(name: str) -> str:
+    return os.fsdecode(name[1:].encode("latin-1")) if name.startswith(_AS_BYTES) else name
 
 
 @contextmanager

@@ -121,6 +121,28 @@ def test_whatever_carries_an_event_comes_to_kafka_and_the_rest_is_a_dead_letter(
 
 
 @pytest.mark.kafka
+def test_a_fifo_queue_is_emptied_group_by_group(world, aws, prefix):
+    """What is in work of a group keeps the rest of it back, so it comes ten at a time at most, and all of it."""
+    sqs = aws.client("sqs")
+    kind = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName=f"{prefix}.fifo", Attributes=kind)["QueueUrl"]
+    for number in range(60):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event(number)), MessageGroupId=f"group-{number % 3}")
+    sqs.send_message(QueueUrl=url, MessageBody="{not json", MessageGroupId="group-0")
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event(60)), MessageGroupId="group-0")
+    running = bridge(world, aws, "--queue", url)
+    found = asyncio.run(_records(world, world.ses, 61, running.text))
+
+    async def empty() -> bool:
+        return not aws.left(url)
+
+    asyncio.run(eventually(empty, 30, running.text))
+    assert {record.key for record in found} == {ses_id(n).encode() for n in range(61)}
+    letters = asyncio.run(_records(world, f"{world.prefix}-dead-letters", 1, running.text))
+    assert [letter.value for letter in letters] == [b"{not json"], "it keeps nothing of its group back"
+
+
+@pytest.mark.kafka
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -50,7 +50,7 @@ class Came:
 
     @property
     def values(self) -> list[str]:
-        return [record.value.decode() for record in self.records]
+        return [record.value.decode(errors="replace") for record in self.records]
 
     async def holds(self, *lines: str) -> None:
         """Until all of these have come."""
@@ -216,6 +216,52 @@ def test_a_journal_is_followed_from_its_cursor(inputs, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_is_wrong_with_one_file_or_the_disk_stops_no_other(inputs, tmp_path):
+    """A name that is no text, a link to a name that is none, a log that cannot be read, a checkpoint that cannot be
+    kept for a while."""
+    folder, disk = tmp_path / "logs", tmp_path / "disk"
+    folder.mkdir()
+    disk.mkdir()
+    odd = os.fsencode(folder) + b"/m\xff.log"
+    (folder / "good.log").write_text("good\n")
+    with open(odd, "wb") as file:  # noqa: PTH123 a Path takes no bytes
+        file.write(b"odd \xff\n")
+    (folder / "link.log").symlink_to("x" * 300)
+    arguments = "--file", folder / "*.log", "--start", "beginning", "--state", disk / "feed.json"
+
+    async def story() -> None:
+        running = feed(inputs, *arguments)
+        async with Reader(inputs.kafka, inputs.smtp) as reader:
+            came = Came(reader, lambda: running)
+            await came.holds("good", "odd \ufffd")
+            disk.rename(tmp_path / "full")
+
+            def errors() -> float:
+                return running.metric("mailgap_feed_errors_total", log="checkpoint")
+
+            with (folder / "good.log").open("a") as file:
+                file.write("more\n")
+            await came.holds("more")
+
+            async def said() -> bool:
+                return errors() > 0
+
+            await eventually(said, 30, running.text)
+            (tmp_path / "full").rename(disk)
+            with open(odd, "ab") as file:  # noqa: PTH123, ASYNC230 a Path takes no bytes
+                file.write(b"last\n")
+            await came.holds("last")
+            code, _ = running.stopped()
+            assert code == 0, running.text()
+            running = feed(inputs, *arguments)
+            with open(odd, "ab") as file:  # noqa: PTH123, ASYNC230
+                file.write(b"after\n")
+            await came.holds("after")
+            assert sorted(came.values) == ["after", "good", "last", "more", "odd \ufffd"], "none twice"
+
+    asyncio.run(story())
+
+
 def test_what_came_while_nobody_looked_says_how_old_it_may_be(inputs, tmp_path):
     """Rule 14: what else waits in the log may be as old as the last look, and the watermark stays back by it."""
     log, state = tmp_path / "mail.log", tmp_path / "feed.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,13 +77,15 @@ class Sqs:
 
 
 class S3:
-    """Refuses."""
+    """Refuses, or has the same in every object."""
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+    def __init__(self, has: Exception | bytes) -> None:
+        self.has = has
 
     def get_object(self, **_: Any) -> dict[str, Any]:
-        raise self.error
+        if isinstance(self.has, Exception):
+            raise self.has
+        return {"Body": BytesIO(self.has)}
 
 
 class Kafka:
@@ -205,6 +208,15 @@ async def test_an_event_beyond_all_measure_is_cut_for_the_dead_letters(monkeypat
     sqs = Sqs("x" * 5000)
     kafka = await bridged(sqs, lambda _: bool(sqs.deleted))
     assert kafka.buried == [("bad_json", b"x" * 1000)]
+
+
+async def test_an_object_of_something_else_does_not_flood_the_log(caplog):
+    lines = b"".join(b'{"order": %d}\n' % number for number in range(1000))
+    sqs = Sqs(OBJECT)
+    with caplog.at_level("WARNING", "mailgap.bridge"):
+        kafka = await bridged(sqs, lambda _: bool(sqs.deleted), S3(lines))
+    assert [reason for reason, _ in kafka.buried] == ["not_an_ses_event"] * 1000
+    assert len(caplog.records) == 1, "once an object and reason"
 
 
 def _unreachable(region: str) -> AwsError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from service.feed.place import Place
@@ -36,6 +38,19 @@ def test_what_is_no_checkpoint_is_one_sentence(tmp_path, data, said):
         load(str(path))
     assert said in str(raised.value)
     assert "give another file, or remove it to begin anew with --start" in str(raised.value)
+
+
+def test_names_that_are_no_text_are_kept_byte_for_byte(tmp_path):
+    path, name = str(tmp_path / "feed.json"), os.fsdecode(b"/var/log/m\xff\xc3\xa4.log")
+    place = Place(1, 2, "ab", 2, 7)
+    kept = State(patterns=[name, "/var/log/\u00e4.log"], files={name: [place], "/var/log/\u00e4.log": [place]})
+    save(path, kept)
+    assert load(path) == kept
+
+
+def test_a_checkpoint_that_cannot_be_kept_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"--state .*/gone/feed\.json cannot be kept \(No such file or directory\)"):
+        save(str(tmp_path / "gone" / "feed.json"), State())
 
 
 def test_two_feeds_do_not_share_one(tmp_path):
