@@ -21,7 +21,7 @@ TRACE ?=
 # The broker that tests would use is only fetched where it can run.
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
-.PHONY: help demo test test-all ship audit licenses sbom secrets dist bench bench-trace lint format kafka postfix mtas prometheus
+.PHONY: help demo test test-all ship audit licenses sbom secrets dist bench bench-trace lint format kafka postfix mtas prometheus helm
 .PHONY: postgres chromium requirements clean
 
 help: ## show this
@@ -83,6 +83,10 @@ postfix: ## install Postfix for the tests (Debian or Ubuntu, root); no mail syst
 
 mtas: ## unpack Exim, Sendmail, OpenSMTPD, msmtp, rsyslog and syslog-ng for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-mtas
+
+helm: ## build Helm 3 and 4 with Go (minutes; not for CI); then make test PYTEST=tests/chart
+	GOBIN=$(CURDIR)/.local/helm/3 go install helm.sh/helm/v3/cmd/helm@v3.22.0
+	GOBIN=$(CURDIR)/.local/helm/4 go install helm.sh/helm/v4/cmd/helm@v4.3.1
 
 prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-prometheus

@@ -40,9 +40,29 @@ MSK: dict[str, Any] = {
     "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/mailgap"}},
 }
 STRIMZI: dict[str, Any] = {"topics": {"manage": "strimzi", "strimzi": {"cluster": "main", "namespace": "kafka"}}}
+RESTRICTED: dict[str, Any] = {
+    "serviceAccount": {"create": False, "name": "mail"},
+    "topics": {"manage": "none"},
+    "networkPolicy": {
+        "monitoringFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "kafkaTo": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+        "extraEgress": [{"ports": [{"port": 5353, "protocol": "UDP"}]}],
+    },
+    "image": {"repository": "registry.example/mailgap", "digest": "sha256:" + "0" * 64},
+    "imagePullSecrets": [{"name": "registry"}],
+    "priorityClassName": "high",
+}
+"""A namespace in which others make accounts and topics, and say who may speak to whom."""
 EVERYTHING: dict[str, Any] = {
     "split": True,
-    "ingest": {"autoscaling": {"type": "keda", "maxReplicas": 6, "authenticationRef": "kafka"}},
+    "ingest": {
+        "autoscaling": {
+            "type": "keda",
+            "maxReplicas": 6,
+            "authenticationRef": "kafka",
+            "triggerMetadata": {"tls": "enable"},
+        }
+    },
     "correlate": {"autoscaling": {"type": "hpa", "maxReplicas": 6}},
     "policy": {"defaults": {"handoff": "10m"}, "streams": [{"name": "otp", "match": {"application": "otp"}}]},
     "privacy": {"formerKeySecrets": [{"name": "mailgap-pseudonym-2025", "key": "key"}]},
@@ -117,6 +137,7 @@ CASES: dict[str, dict[str, Any]] = {
     "everything": merged(MINIMAL, SCRAM, EVERYTHING),
     "msk": merged(MINIMAL, EVERYTHING, MSK),
     "strimzi": merged(MINIMAL, SCRAM, STRIMZI),
+    "restricted": merged(MINIMAL, SCRAM, RESTRICTED),
 }
 
 

@@ -138,7 +138,12 @@ def test_an_autoscaler_owns_the_number_of_pods():
     assert "replicas" not in deployments["correlate"]["spec"]
     assert deployments["notify"]["spec"]["replicas"] == 2
     assert rendered.of("HorizontalPodAutoscaler")["correlate"]["spec"]["maxReplicas"] == 6
-    triggers = rendered.of("ScaledObject")["ingest"]["spec"]["triggers"]
+    scaled = rendered.of("ScaledObject")["ingest"]["spec"]
+    calm = rendered.of("HorizontalPodAutoscaler")["correlate"]["spec"]["behavior"]
+    assert scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == calm
+    assert calm["scaleDown"]["stabilizationWindowSeconds"] == 900
+    triggers = scaled["triggers"]
+    assert {each["metadata"]["tls"] for each in triggers} == {"enable"}
     assert [(each["metadata"]["consumerGroup"], each["metadata"]["topic"]) for each in triggers] == [
         ("mailgap-ingest", "app-smtp"),
         ("mailgap-ingest", "ses-events"),
@@ -149,6 +154,7 @@ def test_an_autoscaler_owns_the_number_of_pods():
         "consumerGroup": "mailgap-correlate",
         "topic": "mailgap-facts",
         "lagThreshold": "10000",
+        "offsetResetPolicy": "earliest",
     }
 
 
@@ -161,15 +167,34 @@ def test_the_network_is_closed_but_for_what_is_needed():
     assert set(plain) == {""}
     assert plain[""]["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert egress(plain[""]) == dns | {(9092, "TCP")}
-    assert egress(Rendered(MINIMAL, MSK).of("NetworkPolicy")[""]) == dns | {(9098, "TCP"), (443, "TCP")}
-    every = Rendered(CASES["everything"]).of("NetworkPolicy")
+    msk = Rendered(MINIMAL, MSK).of("NetworkPolicy")[""]
+    assert egress(msk) == dns | {(9098, "TCP"), (443, "TCP"), (80, "TCP")}
+    (agent,) = [rule for rule in msk["spec"]["egress"] if rule["ports"][0]["port"] == 80]
+    assert {peer["ipBlock"]["cidr"] for peer in agent["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
+    every, aws = Rendered(CASES["everything"]).of("NetworkPolicy"), {(443, "TCP"), (80, "TCP")}
     assert egress(every[""]) == dns | {(9094, "TCP")}
-    assert {name: egress(every[name]) for name in ("notify", "bridge", "trace")} == {
-        "notify": {(443, "TCP")},
-        "bridge": {(443, "TCP")},
+    assert {name: egress(every[name]) for name in ("notify", "bridge", "trace", "ingest", "trace-https")} == {
+        "notify": aws,
+        "bridge": aws,
         "trace": {(5432, "TCP")},
+        "ingest": aws,
+        "trace-https": aws,
     }
     assert Rendered(MINIMAL, {"networkPolicy": {"enabled": False}}).of("NetworkPolicy") == {}
+
+
+@pytest.mark.parametrize(
+    ("oauth", "port"),
+    [
+        ({"tokenUrl": "https://idp.example/token", "clientId": "c", "clientSecret": {"name": "o"}}, {443}),
+        ({"tokenUrl": "https://keycloak:8443/a:1/token", "clientId": "c", "clientSecret": {"name": "o"}}, {8443}),
+        ({"serviceAccountAudience": "kafka"}, set()),
+    ],
+)
+def test_tokens_come_from_the_port_of_their_server(oauth, port):
+    sasl = {"securityProtocol": "SASL_SSL", "sasl": {"mechanism": "OAUTHBEARER"}, "oauth": oauth}
+    rules = Rendered(MINIMAL, {"kafka": sasl}).of("NetworkPolicy")[""]["spec"]["egress"]
+    assert {each["port"] for rule in rules for each in rule["ports"]} == {53, 9092} | port
 
 
 def test_peers_narrow_what_is_open():
@@ -246,8 +271,11 @@ def test_a_trace_page_without_postgresql_is_one_pod():
     assert rendered.of("Deployment")["trace"]["spec"]["strategy"] == {"type": "Recreate"}
     (store,) = [each for each in rendered.pods()["trace"]["volumes"] if each["name"] == "store"]
     assert store["emptyDir"] == {"sizeLimit": "10Gi"}
-    claimed = Rendered(MINIMAL, page, {"trace": {"existingClaim": "trail"}}).pods()["trace"]["volumes"]
-    assert {"name": "store", "persistentVolumeClaim": {"claimName": "trail"}} in claimed
+    requests = rendered.pods()["trace"]["containers"][0]["resources"]["requests"]
+    assert requests == {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "10Gi"}
+    claimed = Rendered(MINIMAL, page, {"trace": {"existingClaim": "trail"}}).pods()["trace"]
+    assert {"name": "store", "persistentVolumeClaim": {"claimName": "trail"}} in claimed["volumes"]
+    assert "ephemeral-storage" not in claimed["containers"][0]["resources"]["requests"]
     assert rendered.of("Ingress") == {}
 
 

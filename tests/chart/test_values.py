@@ -50,6 +50,7 @@ def test_the_schema_refuses_what_is_misspelt(values, said):
         ({"topics": {"manage": "strimzi"}}, "topics.strimzi.cluster"),
         ({"worker": {"replicas": 9, "autoscaling": {"type": "hpa"}}}, "less than worker.replicas"),
         ({"worker": {"autoscaling": {"type": "keda", "maxReplicas": 9}}}, "more than topics.partitions (8)"),
+        (merged(SCRAM, {"worker": {"autoscaling": {"type": "keda"}}}), "keda needs authenticationRef"),
         ({"notify": {"enabled": True}}, "notify.enabled needs notify.sinks"),
         ({"trace": {"enabled": True}}, "who may read"),
         ({"trace": {"enabled": True, "proxies": ["10.0.0.1"], "replicas": 2}}, "SQLite is one pod's"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,11 @@ RULE_FILES = [path for path in RULES if path.stem in ("thresholds", "recording",
 
 
 def program(name: str) -> str:
-    """The path of `prometheus`, `promtool`, `prometheus-alertmanager` or `amtool`; without it the test is skipped."""
-    here = UNPACKED / "usr" / "bin" / name
-    found = str(here) if here.exists() else shutil.which(name)
+    """The path of `prometheus`, `promtool`, `prometheus-alertmanager` or `amtool`; without it the test is skipped.
+
+    `MAILGAP_PROMETHEUS_BIN` is a folder with one of them, or several, of another version.
+    """
+    folders = [Path(os.environ.get("MAILGAP_PROMETHEUS_BIN") or UNPACKED / "usr/bin"), UNPACKED / "usr/bin"]
+    here = next((folder / name for folder in folders if (folder / name).exists()), None)
+    found = str(here) if here else shutil.which(name)
     return found or need("prometheus", f"there is no {name}: make prometheus unpacks it")

@@ -37,6 +37,9 @@
 {{- if and (ne $role "ingest") (ne $auto.type "none") (gt (int $auto.maxReplicas) (int $v.topics.partitions)) -}}
 {{- fail (printf "%s.autoscaling.maxReplicas is more than topics.partitions (%d): the others would have nothing to do" $role (int $v.topics.partitions)) -}}
 {{- end -}}
+{{- if and (eq $auto.type "keda") (ne $v.kafka.securityProtocol "PLAINTEXT") (not $auto.authenticationRef) -}}
+{{- fail (printf "%s.autoscaling.type keda needs authenticationRef: KEDA speaks to Kafka itself, and kafka.securityProtocol is %s" $role $v.kafka.securityProtocol) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.notify.enabled (not $v.notify.sinks) -}}
 {{- fail "notify.enabled needs notify.sinks: who is to be told" -}}
