@@ -53,12 +53,28 @@ def _run(folder, name: str, tests: list[dict]) -> None:
     _promtool("test", "rules", path)
 
 
+NEWER = {
+    "2.808%": "2.831%",
+    "9.36%": "9.438%",
+    "91.5 delays": "90 delays",
+    "0.5597%": "0.5527%",
+}
+"""What Prometheus 3 makes of the same series: its ranges leave out the sample that lies on their beginning."""
+
+
+def _summary(case) -> str:
+    said = subprocess.run([program("promtool"), "--version"], capture_output=True, text=True, check=True).stdout
+    is_newer = not re.search(r"version 2\.", said)
+    words = [word for word in NEWER if is_newer and word in case.summary]
+    return case.summary.replace(words[0], NEWER[words[0]]) if words else case.summary
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
 def test_it_fires_and_resolves(case, tmp_path):
     rule = ALERTS[case.alert]
     fired = {
         "exp_labels": {**rule["labels"], **case.labels},
-        "exp_annotations": {**rule["annotations"], "summary": case.summary},
+        "exp_annotations": {**rule["annotations"], "summary": _summary(case)},
     }
     _run(tmp_path, case.alert, [_test(case.alert, case.fires, {"0m": [], case.at: [fired], case.gone: []})])
 
