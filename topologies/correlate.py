@@ -41,6 +41,7 @@ from topologies.engine.settings import EngineSettings
 from topologies.engine.shard import Shard
 from topologies.engine.table import Before, ShardedTable
 from topologies.gauges import gauge, lag, no_lag
+from topologies.lost_state import refuse_lost_state
 from topologies.news import tell, tell_hole
 
 LAG_EVERY: Final = 2.0
@@ -243,6 +244,7 @@ def correlate_app(settings: Settings, engine: EngineSettings, policy: Policy) ->
 
     @table.on_restored
     async def restored(shards: Mapping[int, Shard]) -> None:
+        await refuse_lost_state(app, settings.topics.facts, settings.topics.changelog, shards)
         for shard in shards.values():  # a million rows take seconds, in which probes want their answer
             shard.local = await asyncio.to_thread(Judge, shard, settings, engine, policy)
         RESTORE_SECONDS.set(table.restored[1])
