@@ -28,8 +28,9 @@ async def refuse_lost_state(app: App, facts: str, changelog: str, shards: Mappin
     for tp in empty:
         if committed[tp] > begins[TP(tp.topic, tp.partition)]:
             raise EngineError(
-                f"{changelog}/{tp.partition} holds nothing, and {facts} was read up to offset {committed[tp]}: the state"
-                " is lost, and with it what was open. Start anew with another --prefix, as the operator's guide says"
+                f"{changelog}/{tp.partition} holds nothing, and {facts} was read up to offset {committed[tp]}: the"
+                " state is lost, and with it what was open. Start anew with another --prefix, as the operator's guide"
+                " says"
             )
 
 
