@@ -224,7 +224,15 @@ class Intake:
 
     def _hidden(self, facts: list[tuple[Name, Fact]]) -> list[tuple[Name, Fact]]:
         hide = self._pseudonyms
-        return facts if hide is None else [(hide.name(name), hide.fact(fact)) for name, fact in facts]
+        if hide is None:
+            return facts
+        hidden: list[tuple[Name, Fact]] = []
+        last: Fact | None = None
+        for name, fact in facts:
+            if fact is not last:  # an acceptance stands under two names
+                last, masked = fact, hide.fact(fact)
+            hidden.append((hide.name(name) if name[:2] == b"M:" else name, masked))
+        return hidden
 
 
 def _keep(harvest: Harvest, name: Name, fact: Fact, sighting: Sighting) -> None:
@@ -257,10 +265,13 @@ def _compare_clocks(harvest: Harvest, name: Name, fact: Accepted) -> None:
 
 def _delay(facts: list[tuple[Name, Fact]], seen: Instant) -> int:
     """How long the record's news was on its way, by clocks that can be trusted: SES's own, never a provider's."""
-    clocks = [
-        (id_clock(fact.ses_id) or 0) if isinstance(fact, Accepted) else fact.at
-        for _, fact in facts
-        if isinstance(fact, Accepted | Sent | Delivered | Delayed | Engaged)
-    ]
-    latest = max(clocks, default=0)
+    latest = 0
+    for _, fact in facts:
+        if type(fact) is Accepted:
+            latest = max(latest, id_clock(fact.ses_id) or 0)
+        elif type(fact) in _DATED_BY_SES:
+            latest = max(latest, fact.at)
     return max(seen - latest, 0) if latest else 0
+
+
+_DATED_BY_SES: Final = frozenset({Sent, Delivered, Delayed, Engaged})

@@ -2,9 +2,9 @@
 
 A real Kafka runs on one core and each contender, in turn, on another: `floor` (bare aiokafka, a dict), `naive` (Faust
 as it comes) and `mailgap` (both roles in one process, every fact, both gaps, verdicts, exactly once). All read the same
-topics: lines and events of interleaved mails. `BENCH_PEERS=folder` runs what lies there as `NAME.py BOOTSTRAP RECORDS
-WANT`, and shows what it prints. Seconds and CPU count from the first record read; ratios are of one run. Of mailgap it
-also says what its topics take of a disk.
+topics: lines and events of interleaved mails. `BENCH_PEERS=folder` runs each program that lies there, too, on the same
+topics, as `NAME BOOTSTRAP RECORDS MAILS`: it ends when it has joined so many mails, and says `… N records/s …`. Seconds
+and CPU count from the first record read; ratios are of one run. Of mailgap it also says what its topics take of a disk.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import re
 import subprocess
@@ -40,6 +41,8 @@ NAIVE_SHARE = 10
 POLL = 0.2
 PATIENCE = 600.0
 RESOLVED = re.compile(rb'^mailgap_outcomes_total\{[^}]*outcome="(?:delivered|bounced)"[^}]*\} (\S+)$', re.MULTILINE)
+ACCEPTED = re.compile(rb"status=sent \(250 Ok ([0-9a-f-]{60})\)$").search
+RATE = re.compile(rb"([0-9.]+) (?:input )?records/s").search
 READ = re.compile(rb'^mailgap_records_total\{[^}]*result="facts"[^}]*\} (\S+)$', re.MULTILINE)
 
 
@@ -48,6 +51,9 @@ class Load(NamedTuple):
 
     records: int
     resolved: int
+    """Mails that were delivered or bounced."""
+    joined: int
+    """Those of which a line of the log names SES's id, too."""
 
 
 class Measured(NamedTuple):
@@ -56,6 +62,7 @@ class Measured(NamedTuple):
     records: int
     seconds: float
     cpu: float
+    """Of a peer it is not known without its start: not a number."""
 
 
 def main() -> None:
@@ -80,7 +87,7 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
                 found[name] = contender(kafka.bootstrap_servers, load, core, Path(folder))
                 if name == "mailgap":
                     _disk(Path(folder, name, "data"), mails)
-                    _peers(kafka.bootstrap_servers, load, core)
+                    found |= _peers(kafka.bootstrap_servers, load, core)
     _show(found)
     return found
 
@@ -89,18 +96,23 @@ async def fill(bootstrap: str, mails: int, every: int = EVERY) -> Load:
     """Makes the topics, and writes so many mails, one every so many milliseconds until now."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
-    names = "smtp", "ses", "floor-out", "naive-facts", "naive-out"
+    names = "smtp", "ses", "floor-out", "naive-facts", "naive-out", "ks-out"
     await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
     await admin.close()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 19)
     await producer.start()
-    count = resolved = 0
+    count = resolved = joined = 0
+    named: set[bytes] = set()
     for record in records(mails, begin=int(time.time() * 1000) - mails * every - 2000, every=every):
         await producer.send(record.source, record.value, key=record.key, timestamp_ms=record.at)
         count += 1
-        resolved += record.value.startswith((b'{"eventType":"Delivery"', b'{"eventType":"Bounce"'))
+        if accepted := ACCEPTED(record.value):
+            named.add(accepted[1])
+        elif record.value.startswith((b'{"eventType":"Delivery"', b'{"eventType":"Bounce"')):
+            resolved += 1
+            joined += record.key in named
     await producer.stop()
-    return Load(count, resolved)
+    return Load(count, resolved, joined)
 
 
 def start(core: int, *command: object, **more: object) -> subprocess.Popen[bytes]:
@@ -180,23 +192,29 @@ def _disk(data: Path, mails: int) -> None:
     print(f"bytes a mail: {', '.join(taken)}", flush=True)
 
 
-def _peers(bootstrap: str, load: Load, core: int) -> None:
+def _peers(bootstrap: str, load: Load, core: int) -> dict[str, Measured]:
+    found: dict[str, Measured] = {}
     folder = os.environ.get("BENCH_PEERS")
-    for peer in sorted(Path(folder).glob("*.py")) if folder else ():
-        if peer.stem not in {"workload", "floor"}:
-            process = start(core, peer, bootstrap, load.records, load.resolved, stdout=subprocess.PIPE)
-            out, _ = process.communicate(timeout=PATIENCE)
-            print(f"{peer.stem}: {out.decode(errors='replace').strip() or f'exit {process.returncode}'}")
+    for peer in sorted(Path(folder).iterdir()) if folder else ():
+        command = [str(peer), bootstrap, str(load.records), str(load.joined)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        os.sched_setaffinity(process.pid, {core})
+        out, _ = process.communicate(timeout=PATIENCE)
+        said = RATE(out)
+        if said is None:
+            sys.exit(f"{peer.name} ended with {process.returncode} and said no rate: {out.decode(errors='replace')}")
+        found[peer.name] = Measured(load.records, load.records / float(said[1]), math.nan)
+    return found
 
 
 def _show(found: dict[str, Measured]) -> None:
     floor = found["floor"]
-    print(f"{'':8} {'records':>9} {'records/s':>10} {'CPU us/record':>14} {'of the floor':>13} {'by CPU':>7}")
+    print(f"{'':13} {'records':>9} {'records/s':>10} {'CPU us/record':>14} {'of the floor':>13} {'by CPU':>7}")
     for name, one in found.items():
         by_time = one.records / one.seconds / (floor.records / floor.seconds)
         by_cpu = floor.cpu / floor.records / (one.cpu / one.records)
         print(
-            f"{name:8} {one.records:>9,.0f} {one.records / one.seconds:>10,.0f} {one.cpu / one.records * 1e6:>14.1f}"
+            f"{name:13} {one.records:>9,.0f} {one.records / one.seconds:>10,.0f} {one.cpu / one.records * 1e6:>14.1f}"
             f" {by_time:>13.2f} {by_cpu:>7.2f}",
             flush=True,
         )
