@@ -7,7 +7,7 @@ to causes. It never decides what became of a mail. Words of SES that are new are
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from string import Formatter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -72,7 +72,7 @@ def explain(
     cause: VerdictCause | Cause, known: Circumstances = NOTHING_KNOWN, *, runbooks: str = RUNBOOKS
 ) -> Explanation:
     """The cause's text with what is known filled in; what is not known is written around."""
-    cause = VerdictCause(cause)
+    cause = cause if type(cause) is VerdictCause else VerdictCause(cause)
     text = TEXTS[cause]
     return Explanation(
         stage=text.stage,
@@ -91,6 +91,7 @@ def unvaried(cause: VerdictCause, runbooks: str = RUNBOOKS) -> Explanation | Non
     return None if varied else explain(cause, runbooks=runbooks)
 
 
+@lru_cache
 def runbook_url(cause: VerdictCause | Cause, base: str = RUNBOOKS) -> str:
     """The runbook's address: `base` joined with the page."""
     return f"{base.rstrip('/')}/{TEXTS[VerdictCause(cause)].runbook}.md"

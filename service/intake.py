@@ -205,12 +205,12 @@ class Intake:
         facts = self._hidden(parsed.facts)
         sighting = Sighting(seen, f"{record.topic}/{record.partition}/{record.offset}")
         # A bridge says how far behind its queue is: what still waits there is older than what has come.
-        backlog = oldest_age(getattr(record, "headers", ()))
-        harvest.delay = max(harvest.delay, _delay(facts, seen), backlog)
+        headers = getattr(record, "headers", ())
+        harvest.delay = max(harvest.delay, _delay(facts, seen), oldest_age(headers) if headers else 0)
         self.listener.hear(facts, sighting)
         for name, fact in facts:
             _keep(harvest, name, fact, sighting)
-            if isinstance(fact, Accepted) and name[:2] == b"Q:":
+            if type(fact) is Accepted and name[:2] == b"Q:":
                 harvest.accepted.append(name)
                 _compare_clocks(harvest, name, fact)
 

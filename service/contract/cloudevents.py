@@ -7,6 +7,7 @@ can drop what it has seen by it.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from service.contract.wire import timestamp
@@ -28,16 +29,21 @@ def headers(
     event_type: str, identity: str, revision: int, value: bytes, *, prefix: str, at: Instant | None = None
 ) -> list[tuple[str, bytes]]:
     """The headers of one document: `identity` is its mail or gap id, `at` an instant out of the log, if any."""
-    written = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", event_id(identity, revision, value).encode()),
-        ("ce_source", (SOURCE + prefix).encode()),
-        ("ce_type", event_type.encode()),
-    ]
+    source, kind = _constant(prefix, event_type)
+    written = [_VERSION, ("ce_id", event_id(identity, revision, value).encode()), source, kind]
     if at is not None:
         written.append(("ce_time", timestamp(at).encode()))
-    written.append(("content-type", b"application/json"))
+    written.append(_CONTENT_TYPE)
     return written
+
+
+@lru_cache
+def _constant(prefix: str, event_type: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    return ("ce_source", (SOURCE + prefix).encode()), ("ce_type", event_type.encode())
+
+
+_VERSION: Final = "ce_specversion", b"1.0"
+_CONTENT_TYPE: Final = "content-type", b"application/json"
 
 
 def event_id(identity: str, revision: int, value: bytes) -> str:

@@ -3,6 +3,7 @@
 aiokafka has the same function in 5 to 14 us a name; this one takes half or less, and a test holds it to the original.
 """
 
+from functools import lru_cache
 from struct import unpack_from
 
 _U32 = 0xFFFFFFFF
@@ -24,6 +25,7 @@ def murmur2(data: bytes) -> int:
     return h ^ h >> 15
 
 
+@lru_cache(maxsize=16_384)  # a mail's names come several times: with its lines, and with each of its events
 def partition_of(key: bytes, count: int) -> int:
     """The partition, out of `count`, where Kafka's default partitioner puts `key`."""
     return (murmur2(key) & 0x7FFFFFFF) % count

@@ -15,7 +15,7 @@ from topologies.engine.partitions import partition_of
 from topologies.engine.settings import EngineSettings
 
 _BATCH_BYTES = 1 << 18
-_OVERHEAD = 128
+OVERHEAD = 128
 """Bytes of a batch with one record that are neither key, value nor headers; rounded up."""
 
 
@@ -34,7 +34,7 @@ class Record(NamedTuple):
 
 def check_size(record: Record, limit: int) -> None:
     """Refuse a record that the broker would refuse, while whoever made it can still do something else with it."""
-    size = _OVERHEAD + len(record.key or b"") + len(record.value or b"")
+    size = OVERHEAD + len(record.key or b"") + len(record.value or b"")
     size += sum(len(name) + len(value or b"") for name, value in record.headers)  # Kafka allows None
     if size > limit:
         raise RecordTooLargeError(

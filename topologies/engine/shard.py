@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from topologies.engine.bounded import bounded
 from topologies.engine.errors import EngineError
-from topologies.engine.sender import Record, check_size, new_producer, stop_producer, write
+from topologies.engine.sender import OVERHEAD, Record, check_size, new_producer, stop_producer, write
 from topologies.engine.settings import EngineSettings
 
 
@@ -41,6 +41,8 @@ class Shard:
         self._changelog = changelog
         self._transactional_id = f"{group}-{name}-{partition}"
         self._settings = settings
+        self._roomy = settings.limit(changelog) - OVERHEAD
+        """Bytes of a row that need no closer look: it is written for every mail."""
         self._producer: AIOKafkaProducer | None = None
         self._dirty: dict[bytes, bytes | None] = {}
         self._outputs: list[Record] = []
@@ -49,7 +51,8 @@ class Shard:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a row. Raises RecordTooLargeError, and changes nothing, where the changelog could not hold it."""
-        check_size(Record(self._changelog, key, value), self._settings.limit(self._changelog))
+        if len(key) + len(value) > self._roomy:
+            check_size(Record(self._changelog, key, value), self._settings.limit(self._changelog))
         self.rows[key] = value
         self._dirty[key] = value
 
