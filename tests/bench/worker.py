@@ -92,13 +92,18 @@ def _run(mails: int, core: int) -> dict[str, Measured]:
     return found
 
 
-async def fill(bootstrap: str, mails: int, every: int = EVERY) -> Load:
-    """Makes the topics, and writes so many mails, one every so many milliseconds until now."""
+async def make_topics(bootstrap: str) -> None:
+    """All inputs, and the outputs of those who do not make theirs."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     names = "smtp", "ses", "floor-out", "naive-facts", "naive-out", "ks-out"
     await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
     await admin.close()
+
+
+async def fill(bootstrap: str, mails: int, every: int = EVERY) -> Load:
+    """Makes the topics, and writes so many mails, one every so many milliseconds until now."""
+    await make_topics(bootstrap)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 19)
     await producer.start()
     count = resolved = joined = 0
@@ -152,18 +157,19 @@ def _mailgap(bootstrap: str, load: Load, core: int, folder: Path) -> Measured:
     with Path(folder, "worker.log").open("wb") as log:
         worker = start(core, "-m", "service.cli", "worker", *ours, "--http-bind", f"127.0.0.1:{port}", stderr=log)
         try:
-            _wait(worker, port, READ, lambda read: read > 0)
+            wait_for(worker, port, READ, lambda read: read > 0)
             first, cpu = time.perf_counter(), _cpu(worker.pid)
-            _wait(worker, port, RESOLVED, lambda resolved: resolved >= load.resolved)
+            wait_for(worker, port, RESOLVED, lambda resolved: resolved >= load.resolved)
             return Measured(load.records, time.perf_counter() - first, _cpu(worker.pid) - cpu)
         finally:
             worker.terminate()
             worker.wait(60)
 
 
-def _wait(
+def wait_for(
     worker: subprocess.Popen[bytes], port: int, samples: re.Pattern[bytes], over: Callable[[float], bool]
 ) -> None:
+    """Until what the worker counts is over that, or it is clear that it never will be: that ends this process."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and worker.poll() is None:
         try:
