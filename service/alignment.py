@@ -2,9 +2,10 @@
 
 A mail's rows wait in memory until both sources have spoken of its time. Read at one pace by records, a source with
 fewer of them a mail runs ahead of the other, by days where the backlog is one of days. So whoever is far ahead pauses
-until the slowest has come. It pauses for nobody who does not come: not for a partition that is read to its end, nor for
-one that stands still, nor for one whose records are no further from the clock the more of them are read. What is
-live is never paused. Which order partitions are read in changes no verdict: pausing makes late, never wrong.
+until the slowest has come. It pauses for nobody who does not come: not for a partition that is read to its end, nor
+for one that stands still, nor for one whose records are no further from the clock the more of them are read. What is
+live is never paused. Who is far ahead of what was said of it pauses, too: it would be waited for anyway. Which order
+partitions are read in changes no verdict: pausing makes late, never wrong.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Standing(NamedTuple):
     up_to: Instant
     last_record_at: Instant
     behind: bool
+    stated: Instant
+    """What others were told of its watermark (`service.pace`)."""
 
 
 @dataclass(slots=True)
@@ -69,7 +72,8 @@ class Alignment:
         coming = [at.up_to for tp, at in behind.items() if self._courses[tp].gains]
         bound = min(coming, default=now) + AHEAD
         live = now - AHEAD
-        self._paused = frozenset(tp for tp, at in behind.items() if at.up_to > bound and at.last_record_at < live)
+        ahead = {tp for tp, at in behind.items() if at.up_to > min(bound, at.stated + AHEAD)}
+        self._paused = frozenset(tp for tp in ahead if behind[tp].last_record_at < live)
         return self._paused
 
     def _course(self, tp: Partition, up_to: Instant, now: Instant) -> _Course:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 from faust.types import TP
 
 from service import facts_record
@@ -26,6 +27,7 @@ from service.facts_record import FactsRecord
 from service.intake import Dead, Harvest, Intake, smtp_context
 from service.logs import News
 from service.metrics import DEAD_LETTERS, RECORDS, TRANSPORT_DELAY, count, release, skew
+from service.pace import Pace
 from service.policy import Policy
 from service.privacy import Pseudonyms
 from service.settings import Settings
@@ -66,6 +68,8 @@ class Spoken:
     """Of history: its end was read."""
     busy: bool = False
     """A batch was taken, and its facts are not with Kafka yet."""
+    pace: Pace | None = None
+    """None until a record was read."""
 
     def note(self, harvest: Harvest, held: Held | None) -> None:
         """A batch's facts are with Kafka, and so is all that came before, but what is held."""
@@ -139,7 +143,9 @@ class Ingest:
             if batch.hole:
                 spoken.removed.append((batch.first, batch.after, spoken.last_record_at))
             elif batch.records:
-                self._lost(tp, spoken, min(batch.records[0].timestamp, _now()))
+                first = min(batch.records[0].timestamp, _now())
+                self._lost(tp, spoken, first)
+                spoken.pace = spoken.pace or Pace(first, _now(), historic=self.settings.historic)
             spoken.note(harvest, held)
             spoken.ended = spoken.ended or any(historic.is_end(record.headers) for record in batch.records[-1:])
             spoken.busy = False
@@ -267,7 +273,8 @@ class Ingest:
                 return
             self._align({tp: ends[tp][0] < ends[tp][1] for tp in entries}, entries, now)
             news = tuple(item for intake in self.intakes.values() for item in intake.listener.take())
-            statement = Watermark(tuple(entries.values()), news, tuple(self.holes))
+            said = [msgspec.structs.replace(e, up_to=self._stated(tp, e, now)) for tp, e in entries.items()]
+            statement = Watermark(tuple(said), news, tuple(self.holes))
             values = [facts_record.pack(FactsRecord([], part)) for part in parts(statement)]
             topic = self.settings.topics.facts
             await self.sender.send([Record(topic, None, value, p) for p in range(self.partitions) for value in values])
@@ -277,11 +284,20 @@ class Ingest:
 
     def _align(self, behind: Mapping[TP, bool], entries: Mapping[TP, Entry], now: Instant) -> None:
         """Of a backlog: who is far ahead of the slowest is read again when that has come."""
-        standings = {tp: Standing(said.up_to, said.last_record_at, behind[tp]) for tp, said in entries.items()}
+        standings = {
+            tp: Standing(known.up_to, known.last_record_at, behind[tp], self._stated(tp, known, now))
+            for tp, known in entries.items()
+        }
         pausing = self.alignment.pause(standings, now)
         self.app.consumer.pause_reading(pausing, self.app.consumer_generation_id)
         if not self.settings.historic:
             paused(entries, pausing)
+
+    def _stated(self, tp: TP, known: Entry, now: Instant) -> Instant:
+        """What is said of a watermark: in a backlog it may be less than is known."""
+        spoken = self.spoken.get(tp)
+        pace = None if spoken is None else spoken.pace
+        return known.up_to if pace is None else min(known.up_to, pace.limit(now))
 
     def _is_over(self, tp: TP) -> bool:
         """Whether nothing more can be there at its end: of history only once its last record says that it ends."""

@@ -49,9 +49,8 @@ def test_it_says_when_it_is_ready_and_ends_on_sigterm(world):
         return worker
 
     worker = asyncio.run(story())
-    code, seconds = worker.stopped()
-    assert code == 0, worker.text()
-    assert seconds < 10
+    code, _ = worker.stopped()
+    assert code == 0, "it is 1 where it was not over within its bound:\n" + worker.text()
     assert "Traceback" not in worker.text()
 
 
@@ -92,9 +91,8 @@ def test_each_role_does_its_part_alone(world, policy):
     none(differences(sample, [revisions[-1] for revisions in published.values()]))
     none(false_announcements(sample, gaps))
     for worker in (ingest, correlate):
-        code, seconds = worker.stopped()
+        code, _ = worker.stopped()
         assert code == 0, worker.text()
-        assert seconds < 10
         assert "Traceback" not in worker.text()
         assert not [address for address in sample.addresses if address in worker.text()], "no log names a recipient"
     assert '"event": "gaps_opened"' in correlate.text(), "it logs what it finds, by mail"
@@ -118,10 +116,10 @@ def test_sigterm_in_the_middle_loses_nothing_and_the_next_one_goes_on(world, pol
             return first.metric("mailgap_records_total") > 0
 
         await eventually(begun, 45, first.text)
-        code, seconds = await asyncio.to_thread(first.stopped)
+        code, _ = await asyncio.to_thread(first.stopped)
         assert code == 0, first.text()
-        assert seconds < 10
-        assert await _members(world) == [], "the session of one that left has not to be waited for"
+        # Where Kafka is so busy that it seems to be away, there is no last word; then the session has to end.
+        assert await _members(world) == [] or "without a last word" in first.text()
         second = world.start(*policy)
         await ready(second)
         await settled(world, [second], sample.end)

@@ -43,7 +43,7 @@ class Read:
     def standing(self, now):
         last = max((min(at, now) for at in self.times[: self.done]), default=NEVER)
         reached = now if self.ended else last
-        return Standing(max(reached - self.delay, 0), last, not self.ended)
+        return Standing(max(reached - self.delay, 0), last, not self.ended, max(reached - self.delay, 0))
 
 
 partitions = st.lists(

@@ -7,9 +7,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-from service import metrics
+from service import facts_record, metrics
 from service.alignment import AHEAD, STEADY
 from service.facts import HOUR, MINUTE, SECOND
+from service.pace import FASTEST
 from service.policy import DAY, parse_policy
 from tests.topologies.flow import SES, SMTP, Flow
 from topologies import gauges
@@ -88,6 +89,24 @@ class TestIngest:
             flow.told(flow.handed_over(number))
             await flow.read()
             assert not flow.kafka.paused
+
+    async def test_a_week_of_few_mails_is_said_step_by_step(self, monkeypatch):
+        """It is read at once. Were it said at once, rows would be dropped before what they asked was answered."""
+        flow = Flow(POLICY, monkeypatch)
+        begin = flow.now
+        for number in range(7):
+            flow.told(flow.handed_over(number))
+            flow.now += DAY
+        began, stated = flow.now, []
+        await flow.read()
+        for _ in range(2 * 7 * DAY // (FASTEST * SECOND)):
+            flow.now += SECOND
+            await flow.ingest._state_once()
+            said = facts_record.unpack(flow.kafka.facts.pop()).watermark.entries
+            stated.append(min(entry.up_to for entry in said))
+            assert stated[-1] <= begin + DAY + FASTEST * (flow.now - began)
+        assert stated == sorted(stated)
+        assert stated[-1] == flow.now, "then all is said"
 
     def test_a_worker_that_has_lost_its_partitions_says_nothing_of_them(self):
         gauges.paused([HERE], {HERE})

@@ -29,7 +29,7 @@ class Backlog:
                 self.at[tp] = self.now
             elif tp not in self.paused and self.at[tp] != NEVER:
                 self.at[tp] += self.gain[tp]
-        standings = {tp: Standing(at, at, tp not in self.ended) for tp, at in self.at.items()}
+        standings = {tp: Standing(at, at, tp not in self.ended, at) for tp, at in self.at.items()}
         self.paused = self.alignment.pause(standings, self.now)
         return self.paused
 
@@ -114,7 +114,7 @@ def test_one_record_from_the_future_neither_pauses_its_partition_nor_the_others(
     for look in range(100):
         now = NOW + look * LOOK
         smtp = NOW - 7 * DAY + look * HOUR
-        standings = {SMTP: Standing(smtp, smtp, True), SES: Standing(now - 6 * DAY, now, True)}
+        standings = {SMTP: Standing(smtp, smtp, True, smtp), SES: Standing(now - 6 * DAY, now, True, now - 6 * DAY)}
         assert not alignment.pause(standings, now)
 
 
@@ -142,3 +142,11 @@ def test_a_partition_that_is_another_workers_now_is_forgotten():
     assert SMTP in backlog.looks(50)[-1]
     del backlog.at[SES]
     assert not backlog.look()
+
+
+def test_who_is_far_ahead_of_what_was_said_of_it_pauses():
+    alignment, stated = Alignment(), NOW - 7 * DAY
+    ahead = Standing(stated + AHEAD + 1, stated + AHEAD + 1, True, stated)
+    near = Standing(stated + AHEAD, stated + AHEAD, True, stated)
+    done = Standing(NOW, NOW - DAY, False, stated)
+    assert alignment.pause({SMTP: ahead, SES: near, THIRD: done}, NOW) == {SMTP}
