@@ -79,13 +79,17 @@ def local(each: Archived, client: Callable[[], Any]) -> Iterator[str]:
     bucket, _, key = each.name.removeprefix(S3).partition("/")
     with tempfile.TemporaryDirectory(prefix="mailgap-backfill-") as folder:
         path = Path(folder) / "object"
-        said(each.name, lambda: client().download_file(bucket, key, str(path)))
+        try:
+            said(each.name, lambda: client().download_file(bucket, key, str(path)))
+        except OSError as error:
+            why = f"{folder}: {error.strerror}: make room, or name another folder in TMPDIR"
+            raise InputError(f"{each.name}: cannot be fetched into {why}") from error
         yield str(path)
 
 
 def identity(each: Archived) -> str:
     """What it is known by: another size or time is another file."""
-    return f"{each.source.value} {each.name} {each.size} {each.modified}"
+    return f"{each.source.value} {shown(each.name)} {each.size} {each.modified}"
 
 
 def now_ms() -> Instant:

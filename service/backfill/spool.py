@@ -7,11 +7,12 @@ whoever is killed goes on from there.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.edges.inputs import shown
 from service.facts import HOUR, Instant, Source
 
 if TYPE_CHECKING:
@@ -147,11 +148,10 @@ class Writing:
 @contextmanager
 def opened(path: str) -> Iterator[Spool]:
     """The spool, for this process alone; made where it is not there. Raises `SpoolError`."""
-    where = Path(path)
     try:
-        database = sqlite3.connect(where, timeout=0, isolation_level="IMMEDIATE", check_same_thread=False)
+        database = sqlite3.connect(os.fsencode(path), timeout=0, isolation_level="IMMEDIATE", check_same_thread=False)
     except sqlite3.Error as error:
-        raise SpoolError(f"--spool {path}: {error}: give a file that can be written") from error
+        raise SpoolError(f"--spool {shown(path)}: {error}: give a file that can be written") from error
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA synchronous = NORMAL")
@@ -159,7 +159,7 @@ def opened(path: str) -> Iterator[Spool]:
         database.executescript(_TABLES)
         yield Spool(database)
     except sqlite3.DatabaseError as error:
-        raise SpoolError(f"--spool {path}: {_why(error)}") from error
+        raise SpoolError(f"--spool {shown(path)}: {_why(error)}") from error
     finally:
         database.close()
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.commands.common import Failure, ManyPaths, settings_of, settings_options
-from service.edges.inputs import InputError
+from service.edges.inputs import InputError, shown
 from service.edges.topics import KafkaUnusableError
 from service.facts import Source
 from service.intake import smtp_context
@@ -75,7 +75,7 @@ def backfill(smtp: tuple[str, ...], ses: tuple[str, ...], spool: str | None, con
 
 def _check(spool: Spool, settings: Settings, smtp: Iterable[str], ses: Iterable[str]) -> None:
     """A spool belongs to one backfill."""
-    this = f"{settings.prefix}: --smtp {' '.join(smtp)} --ses {' '.join(ses)}"
+    this = f"{settings.prefix}: --smtp {' '.join(map(shown, smtp))} --ses {' '.join(map(shown, ses))}"
     before = spool.said("this")
     if before and before != this:
         raise Failure(f"--spool: it holds another backfill ({before}): give another file, or remove it")

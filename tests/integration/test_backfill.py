@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.contract import historic
+from service.notifications.board import Board
 from tests.integration import sample as samples
 from tests.integration.aws import KEYS, REGION
 from tests.integration.judged import unequal
@@ -89,6 +91,7 @@ def test_the_verdicts_are_those_of_a_scan_and_nobody_is_told(history, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text(samples.POLICY)
     logs, events = archived(samples.make(77, 150, LONG_AGO, 60), tmp_path)
+    (events / "0-events.gz").rename(events / os.fsdecode(b"0-\xff.gz"))
     scan = scanned(logs, events, policy)
     history.create_ours()
     given = "--smtp", logs, "--ses", events, "--spool", tmp_path / "spool.db", "--policy", policy
@@ -101,6 +104,9 @@ def test_the_verdicts_are_those_of_a_scan_and_nobody_is_told(history, tmp_path):
     assert any(gap["state"] == "opened" for gap in gaps), "history has gaps, too"
     assert {gap.get("historic") for gap in gaps} == {True}, "and no conditions"
     assert not any(gap.get("resolution") == "late_evidence" for gap in gaps), "time was read in its order"
+    board = Board(history.prefix)
+    assert all(board.take(record.key.decode(), record.value) for record in records)
+    assert list(board.subjects()) == [], "and `mailgap notify`, which tells what is on its board, tells nobody"
     again = mailgap("backfill", *history.where(), "--partitions", 3, *given)
     assert again.stderr.splitlines()[0] == done.stderr.splitlines()[0], "what was sent is not sent again"
 
@@ -169,6 +175,33 @@ def test_live_inputs_are_refused(world, tmp_path):
     assert f"topic {live} holds another backfill: give its --spool" in said()
     asyncio.run(write([]))
     assert f"topic {live} holds records that no backfill wrote: is it live?" in said()
+
+
+def test_a_prefix_whose_workers_have_read_live_mail_is_refused(world, tmp_path):
+    """Rule 21, by the group's offsets: whatever its topics hold, and whether or not a worker runs."""
+    (tmp_path / "mail.log").write_text("x\n")
+
+    async def read(topic: str) -> None:
+        group = f"{world.prefix}-ingest"
+        async with AIOKafkaConsumer(bootstrap_servers=world.kafka, group_id=group, enable_auto_commit=False) as reader:
+            partition = TopicPartition(topic, 0)
+            reader.assign([partition])
+            await reader.commit({partition: 0})
+
+    def done() -> subprocess.CompletedProcess[bytes]:
+        return mailgap("backfill", *world.where(), "--smtp", tmp_path / "mail.log", "--spool", tmp_path / "spool.db")
+
+    history = f"{world.prefix}-history-smtp"
+    asyncio.run(world.make_topics({history: 1}))
+    asyncio.run(read(history))
+    asyncio.run(read(world.smtp))
+    refused = done()
+    assert refused.returncode == 1
+    assert refused.stderr.decode().split() == (
+        f"Error: --prefix {world.prefix}: its workers read {world.smtp}, which is live; history needs a prefix of its"
+        " own"
+    ).split()  # fmt: skip
+    assert f"{world.prefix}-history-ses" not in asyncio.run(_topics(world)), "nothing is made for it"
 
 
 @pytest.mark.slow
