@@ -22,7 +22,7 @@ TRACE ?=
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
 .PHONY: help demo test test-all ship audit licenses sbom secrets dist bench bench-trace lint format kafka postfix mtas prometheus helm
-.PHONY: postgres chromium requirements clean
+.PHONY: postgres chromium fluent-bit requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ mtas: ## unpack Exim, Sendmail, OpenSMTPD, msmtp, rsyslog and syslog-ng for the 
 helm: ## build Helm 3 and 4 with Go (minutes; not for CI); then make test PYTEST=tests/chart
 	GOBIN=$(CURDIR)/.local/helm/3 go install helm.sh/helm/v3/cmd/helm@v3.22.0
 	GOBIN=$(CURDIR)/.local/helm/4 go install helm.sh/helm/v4/cmd/helm@v4.3.1
+
+fluent-bit: ## build Fluent Bit for the slow tests (npm, CMake, flex, bison; Debian or Ubuntu; five minutes)
+	@.ci/build-fluent-bit
 
 prometheus: ## unpack Prometheus and Alertmanager for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-prometheus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,3 +29,11 @@ def world(kafka: str, prefix: str, tmp_path: Path) -> Iterator[World]:
     made.prepare()
     yield made
     made.end()
+
+
+@pytest.fixture
+def inputs(kafka: str, prefix: str, tmp_path: Path) -> World:
+    """A world that has the topic of the mail logs, and none of ours."""
+    made = World(kafka, prefix, tmp_path)
+    asyncio.run(made.make_topics({made.smtp: 3}))
+    return made

@@ -3,67 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
 from service.facts import Accepted, Refused
 from service.parsing.smtp import parse_smtp
 from tests.integration import sample as samples
+from tests.integration.shipped import AWAY, HOSTILE, ID, MAIL, arrived
 from tests.integration.syslogs import HOST, Syslog, running
-from tests.integration.world import Reader, World, eventually, ready
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from tests.integration.world import eventually, ready
 
 DAEMONS: Final = ("rsyslog", "syslog-ng")
-AWAY: Final = "127.0.0.1:1"
-"""Where no Kafka is."""
-
-ID: Final = "0100018f2a6b3c4d-11112222-3333-4444-5555-666677778888-000000"
-RELAY: Final = "email-smtp.eu-west-1.amazonaws.com[203.0.113.9]:587"
-TO: Final = f"to=<ann@client.example>, relay={RELAY}, delay=1, delays=0/0/0/1"
-REFUSED: Final = f"dsn=5.0.0, status=bounced (host {RELAY} said: 554 Message rejected: Email address is not verified."
-MAIL: Final = (
-    "postfix/qmgr[5]: 4F2A001: from=<shop@app.example>, size=800, nrcpt=1 (queue active)",
-    f"postfix/smtp[7]: 4F2A001: {TO}, {REFUSED})",
-    "postfix/qmgr[5]: 4F2A001: removed",
-)
-HOSTILE: Final = (
-    *MAIL,
-    f"postfix/smtp[7]: 4F2A002: {TO}, dsn=2.0.0, status=sent (250 Ok {ID})",
-    "postfix/cleanup[8]: 4F2A003: warning: header Subject: caf\udce9 \udcff\udcfe; from=<shop@app.example>",
-    f"postfix/smtp[7]: 4F2A004: {TO}, {REFUSED} {'3 KiB ' * 500})",
-    f"postfix/smtp[7]: 4F2A005: {TO}, {REFUSED} {'78 KiB ' * 11_000})",
-)
-"""Lines as syslog(3) gets them, after their priority and stamp; what is no UTF-8 is escaped as by surrogateescape."""
-
-
-@pytest.fixture
-def inputs(kafka, prefix, tmp_path):
-    """A world that has the topic of the mail logs, and none of ours."""
-    made = World(kafka, prefix, tmp_path)
-    asyncio.run(made.make_topics({made.smtp: 3}))
-    return made
 
 
 def _logged(*lines: str) -> list[bytes]:
     return [f"<22>Nov 24 08:00:00 {line}".encode(errors="surrogateescape") for line in lines]
-
-
-async def _arrived(world: World, count: int, otherwise: Callable[[], object]) -> list[Any]:
-    """The records of the SMTP topic, once there are as many."""
-    found: list[Any] = []
-
-    async with Reader(world.kafka, world.smtp) as reader:
-
-        async def enough() -> bool:
-            found.extend(await reader.news())
-            return len(found) >= count
-
-        await eventually(enough, 60, lambda: (len(found), otherwise()))
-    return found
 
 
 def _submission(number: int) -> bytes:
@@ -84,7 +39,7 @@ def test_lines_arrive_whole_and_in_order_as_the_daemon_writes_them_into_its_file
     async def story(daemon: Syslog) -> list[Any]:
         await eventually(daemon.listens, 20, daemon.says)
         daemon.log(*_logged(*HOSTILE), b"<14>Nov 24 08:00:00 cron[1]: not of the mail system")
-        return await _arrived(inputs, len(HOSTILE), daemon.says)
+        return await arrived(inputs, len(HOSTILE), daemon.says)
 
     with running(name, tmp_path / name, inputs.kafka, inputs.smtp) as daemon:
         records = asyncio.run(story(daemon))
@@ -116,7 +71,7 @@ def test_syslog_ng_keeps_on_disk_what_a_kafka_that_is_away_has_not_taken(inputs,
         asyncio.run(logged(daemon))
         daemon.process.kill()
     with running("syslog-ng", tmp_path / "host", inputs.kafka, inputs.smtp) as daemon:
-        records = asyncio.run(_arrived(inputs, len(lines), daemon.says))
+        records = asyncio.run(arrived(inputs, len(lines), daemon.says))
     assert [record.value.partition(b" mx1.app.example ")[2].decode() for record in records[: len(lines)]] == lines
 
 
@@ -133,7 +88,7 @@ def test_rsyslog_sends_what_it_wrote_down_when_it_ended_while_kafka_was_away(inp
     async def again(daemon: Syslog) -> list[Any]:
         await eventually(daemon.listens, 20, daemon.says)
         daemon.log(*_logged("postfix/qmgr[5]: 4F2A002: removed"))  # omkafka looks into its file with the next line
-        return await _arrived(inputs, len(MAIL) + 1, daemon.says)
+        return await arrived(inputs, len(MAIL) + 1, daemon.says)
 
     with running("rsyslog", tmp_path / "host", AWAY, inputs.smtp) as daemon:
         asyncio.run(logged(daemon))

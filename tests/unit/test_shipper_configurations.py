@@ -77,7 +77,7 @@ def test_what_it_sends_is_understood(shipper, line, host):
 def test_vector():
     source, sink = _vector()
     assert (source["type"], sink["type"]) == ("file", "kafka")
-    assert set(source) <= {"type", "include", "read_from", "fingerprint"}
+    assert set(source) <= {"type", "include", "read_from", "fingerprint", "max_line_bytes"}
     known = {"type", "inputs", "bootstrap_servers", "topic", "key_field", "encoding", "compression", "acknowledgements"}
     assert set(sink) <= known | {"librdkafka_options", "message_timeout_ms", "buffer"}
     assert sink["acknowledgements"] == {"enabled": True}
@@ -107,6 +107,7 @@ def test_filebeat():
     assert (log["type"], log["id"]) == ("filestream", "mailgap"), "without an id filestream reads a file twice"
     kafka = document["output.kafka"]
     assert kafka["required_acks"] == -1
+    assert log["file_identity.native"] is None, "as its documentation writes it"
     assert log["message_max_bytes"] < kafka["max_message_bytes"], "what is larger Filebeat would drop"
     assert kafka["key"] == "%{[host.name]}"
     kept = SENT["filebeat.yml"]("")
