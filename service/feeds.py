@@ -6,6 +6,7 @@ A feed is one host's log, or SES's events of one region (or of all), or the Deli
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from service.facts import (
@@ -121,6 +122,17 @@ class Listener:
         heard.waiting.add(at)
         if len(heard.waiting) > _CROWDED:  # `scan` takes the news once, after all that it has read
             heard.waiting = set(sorted(heard.waiting)[-LATEST:])
+
+
+def together(every: Iterable[Iterable[FeedNews]]) -> tuple[FeedNews, ...]:
+    """The news of several listeners, as one would have heard them that had listened to all."""
+    found: dict[str, FeedNews] = {}
+    for news in chain.from_iterable(every):
+        known = found.get(news.feed, news)
+        spoken = (min if news.feed.startswith(DOMAIN) else max)(known.spoken, news.spoken)
+        waiting = sorted({*known.waiting, *news.waiting})[-LATEST:]
+        found[news.feed] = FeedNews(news.feed, spoken, tuple(waiting))
+    return tuple(found.values())
 
 
 _FAILED: Final = (Deferred, Refused)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import re
+import shutil
+import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 from rich.console import Console
@@ -16,11 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from service.commands.common import Failure, ManyPaths, printable, why
-from service.contract.wire import encode, timestamp
+from service.contract.wire import timestamp
+from service.edges.crew import Crew, CrewError, alone, cores
 from service.edges.gather import Gathered, Reject, Tally
 from service.edges.inputs import InputError, Raw, files, shown
+from service.edges.large import Found, parts_for, scan_large
+from service.edges.large_judging import Shape
+from service.edges.large_reading import Inputs, file_of, tasks
 from service.edges.report import write_report
 from service.edges.scan import Scan, Summary
+from service.edges.shapes import COLUMNS, SHAPES, read_cells
 from service.facts import Instant, Source, Unparsable
 from service.intake import smtp_context
 from service.parsing.instants import instant
@@ -28,15 +36,17 @@ from service.policy import advice
 from service.settings import SettingsError, read_policy, read_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from zoneinfo import ZoneInfo
 
-    from service.contract.correlated import Correlated
     from service.edges.archive import Archive
     from service.policy import Policy
     from service.privacy import Pseudonyms
 
 GAP_OPEN = 3
+TERMINATED = 128 + signal.SIGTERM
+LARGE = 24 << 20
+"""Bytes of input from which on it is worth to start processes, and to keep on disk what was read."""
 PLAIN_WIDTH = 200
 RARELY = (100_000, 50, 1000)
 """How often Python looks for cycles of garbage. There are none in facts and trails, and to walk over those of a large
@@ -53,6 +63,7 @@ file again and again takes a sixth of the time."""
 @click.option("--fail-on-gap", is_flag=True, help="Exit 3 when any gap is open.")
 @click.option("--rejects", metavar="FILE", help="Where to put what cannot be parsed, untouched.")
 @click.option("--timezone", metavar="ZONE", help="Zone of log stamps without one. [default: as the SES ids show]")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes that read large files. [default: one a core]")
 def scan(
     smtp: tuple[str, ...],
     ses: tuple[str, ...],
@@ -63,6 +74,7 @@ def scan(
     rejects: str | None,
     timezone: str | None,
     *,
+    jobs: int | None,
     fail_on_gap: bool,
 ) -> None:
     """Joins mail logs with SES events, in files, and says what became of each mail.
@@ -71,18 +83,92 @@ def scan(
     """
     began = time.perf_counter()
     gc.set_threshold(*RARELY)
-    with _rejects(rejects, (*smtp, *ses)) as put:
-        run, tally = judge_files(smtp, ses, as_of, policy_file, timezone, put)
-    documents = (run.document(judged) for judged in run.judged() if only is None or judged.book.gaps)
-    if form == "jsonl":
-        _write_lines(documents)
-    elif form == "html":
-        write_report(sys.stdout.buffer, documents)
-    else:
-        _write_table(documents)
-    _summarize(tally, run.summary, time.perf_counter() - began)
-    if fail_on_gap and run.summary.open_gaps:
+    sought = _sought(smtp, ses, as_of, policy_file, timezone)
+    with _rejects(rejects, (*smtp, *ses)) as put, ExitStack() as stack:
+        found = _found(sought, _How(form, only is not None, jobs or cores(), rejects is not None), put, stack)
+        _WRITERS[form](found.shown)
+    _summarize(found.tally, found.summary, time.perf_counter() - began)
+    if fail_on_gap and found.summary.open_gaps:
         sys.exit(GAP_OPEN)
+
+
+class _Sought(NamedTuple):
+    """What to read, and by which policy; zone and time as they were given."""
+
+    smtp: tuple[str, ...]
+    ses: tuple[str, ...]
+    until: Instant | None
+    policy: Policy
+    zone: ZoneInfo | None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Those of which there is something to read."""
+        return tuple(source for source, given in ((Source.SMTP, self.smtp), (Source.SES, self.ses)) if given)
+
+    @property
+    def link(self) -> bool:
+        """What stands under a Message-ID is wanted."""
+        return bool(self.smtp and self.ses) and self.policy.message_id_join
+
+
+class _How(NamedTuple):
+    """In which form to show which mails, by how many processes; `rejects`: somebody wants to see those, too."""
+
+    form: str
+    only_gaps: bool
+    jobs: int
+    rejects: bool
+
+
+def _sought(
+    smtp: tuple[str, ...], ses: tuple[str, ...], as_of: str | None, policy_file: str | None, timezone: str | None
+) -> _Sought:
+    if not smtp and not ses:
+        raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
+    if "-" in smtp and "-" in ses:
+        raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
+    return _Sought(smtp, ses, _instant(as_of), _policy(policy_file), _zone(timezone))
+
+
+def _found(sought: _Sought, how: _How, rejects: _Rejects, stack: ExitStack) -> Found:
+    """Reads and judges: large files on disk, by processes that end with the stack; small ones in memory, here."""
+    try:
+        every = [
+            (source, [file_of(path, _modified(path)) for path in files(paths) if path != "-"])
+            for source, paths in ((Source.SMTP, sought.smtp), (Source.SES, sought.ses))
+        ]
+        size = sum(file.size for _, some in every for file in some)
+        if size < LARGE or "-" in (*sought.smtp, *sought.ses):
+            return _found_here(sought, how, rejects)
+        inputs = Inputs(
+            int(time.time() * 1000),
+            sought.until,
+            sought.policy,
+            sought.zone,
+            sought.link,
+            stack.enter_context(TemporaryDirectory(prefix="mailgap-scan-")),
+            parts_for(size),
+            how.rejects,
+        )
+        _end_in_order(stack)
+        each = alone if how.jobs == 1 else stack.enter_context(Crew(how.jobs)).each
+        shape = Shape(how.form, how.only_gaps)
+        return scan_large(inputs, tasks(every), sought.sources, shape, each, rejects.append)
+    except (InputError, CrewError) as error:
+        raise Failure(str(error)) from error
+
+
+def _found_here(sought: _Sought, how: _How, rejects: _Rejects) -> Found:
+    run, tally = _judged(sought, rejects.put)
+    shape = SHAPES[how.form]
+    shown = (shape(run.document(judged)) for judged in run.judged() if judged.book.gaps or not how.only_gaps)
+    return Found(shown, run.summary, tally)
+
+
+def _end_in_order(stack: ExitStack) -> None:
+    """Told to end, it takes away what stands on disk: it holds addresses."""
+    stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED)))
 
 
 def judge_files(
@@ -97,19 +183,19 @@ def judge_files(
     archive: Archive | None = None,
 ) -> tuple[Scan, Tally]:
     """Reads the files and gets ready to judge; what is wrong with the arguments or the files is said in a sentence."""
-    if not smtp and not ses:
-        raise click.UsageError("nothing to read: give --smtp PATH, --ses PATH or both (- is standard input)")
-    if "-" in smtp and "-" in ses:
-        raise click.UsageError("standard input can be the mail log or the events, not both: give one as a file")
-    policy, until = _policy(policy_file), _instant(as_of)
-    context, link = smtp_context(policy, _zone(timezone)), bool(smtp and ses) and policy.message_id_join
-    gathered = Gathered(int(time.time() * 1000), until, context, reject, link=link, hide=hide)
     try:
-        _read(gathered, smtp, ses, until)
+        return _judged(_sought(smtp, ses, as_of, policy_file, timezone), reject, hide, archive)
     except InputError as error:
         raise Failure(str(error)) from error
-    sources = tuple(s for s, given in ((Source.SMTP, smtp), (Source.SES, ses)) if given)
-    return Scan(gathered, policy, sources, until, archive), gathered.tally
+
+
+def _judged(
+    sought: _Sought, reject: Reject, hide: Pseudonyms | None = None, archive: Archive | None = None
+) -> tuple[Scan, Tally]:
+    context = smtp_context(sought.policy, sought.zone)
+    gathered = Gathered(int(time.time() * 1000), sought.until, context, reject, link=sought.link, hide=hide)
+    _read(gathered, sought.smtp, sought.ses, sought.until)
+    return Scan(gathered, sought.policy, sought.sources, sought.until, archive), gathered.tally
 
 
 def _policy(path: str | None) -> Policy:
@@ -143,11 +229,18 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise click.UsageError(str(error)) from error
 
 
+class _Rejects(NamedTuple):
+    """Where rejects go: one by one, or a file of them at a time."""
+
+    put: Reject
+    append: Callable[[str], None]
+
+
 @contextmanager
-def _rejects(path: str | None, inputs: Iterable[str]) -> Iterator[Reject]:
+def _rejects(path: str | None, inputs: Iterable[str]) -> Iterator[_Rejects]:
     """Keeps what could not be parsed: the bytes untouched, one record a line. The reasons go to the summary."""
     if path is None:
-        yield lambda *_: None
+        yield _Rejects(lambda *_: None, lambda _: None)
         return
     _spare(path, inputs)
     try:
@@ -161,8 +254,15 @@ def _rejects(path: str | None, inputs: Iterable[str]) -> Iterator[Reject]:
         except OSError as error:
             raise Failure(f"{shown(path)}: cannot be written: {why(error)}") from error
 
+    def append(more: str) -> None:
+        try:
+            with Path(more).open("rb") as rest:
+                shutil.copyfileobj(rest, file)
+        except OSError as error:
+            raise Failure(f"{shown(path)}: cannot be written: {why(error)}") from error
+
     try:
-        yield put
+        yield _Rejects(put, append)
     finally:
         try:
             file.close()
@@ -202,36 +302,29 @@ def _modified(path: str) -> Instant:
         raise InputError(f"{shown(path)}: {error.strerror}") from error
 
 
-def _write_lines(documents: Iterable[Correlated]) -> None:
+def _write_lines(texts: Iterable[bytes]) -> None:
     out = sys.stdout.buffer
-    for document in documents:
-        out.write(encode(document) + b"\n")
+    for text in texts:
+        out.write(text + b"\n")
     out.flush()
 
 
-def _write_table(documents: Iterable[Correlated]) -> None:
+def _write_page(rows: Iterable[bytes]) -> None:
+    write_report(sys.stdout.buffer, rows)
+
+
+def _write_table(rows: Iterable[bytes]) -> None:
     """One line a mail. Text of mails is shown as text: control characters and markup do nothing."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("accepted or sent", "mail", "recipients", "outcome", "gap", "next step"):
+    for column in COLUMNS:
         table.add_column(column, overflow="fold" if column in {"mail", "next step"} else "ellipsis")
-    for document in documents:
-        table.add_row(*(Text(printable(cell)) for cell in _cells(document)))
+    for each in rows:
+        table.add_row(*(Text(printable(cell)) for cell in read_cells(each)))
     console.print(table)
 
 
-def _cells(document: Correlated) -> tuple[str, ...]:
-    other = "see its SES mail" if document.superseded_by else "unknown"
-    outcomes = dict.fromkeys(recipient.outcome.value for recipient in document.recipients)
-    gaps = [f"{gap.cause}{'' if gap.resolution is None else f' ({gap.resolution})'}" for gap in document.gaps]
-    return (
-        document.accepted_at or document.submitted_at or "",
-        document.mail_id,
-        ", ".join(recipient.address for recipient in document.recipients) or other,
-        ", ".join(outcomes) or other,
-        ", ".join(dict.fromkeys(gaps)),
-        "" if document.verdict.cause in {"delivered", "in_progress"} else document.verdict.next_step,
-    )
+_WRITERS: Final = {"jsonl": _write_lines, "html": _write_page, "table": _write_table}
 
 
 def _summarize(tally: Tally, summary: Summary, seconds: float) -> None:

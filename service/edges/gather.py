@@ -55,6 +55,15 @@ class Tally:
     rejected: Counter[Reason] = field(default_factory=Counter)
     latest: dict[Source, Instant] = field(default_factory=dict)
 
+    def add(self, other: Tally) -> None:
+        """What another has read."""
+        self.records.update(other.records)
+        self.ignored += other.ignored
+        self.left_out += other.left_out
+        self.rejected.update(other.rejected)
+        for source, at in other.latest.items():
+            self.latest[source] = max(at, self.latest.get(source, 0))
+
 
 class Gathered:
     """Packed trails by name."""

@@ -94,19 +94,20 @@ def escape(text: str) -> str:
     return html.escape(text).translate(_TURNING)
 
 
-def write_report(out: IO[bytes], documents: Iterable[Correlated]) -> None:
-    """Writes the page, mail by mail; what is still open stands first only once somebody sorts or filters."""
+def write_report(out: IO[bytes], rows: Iterable[bytes]) -> None:
+    """Writes the page, a `row` a mail; what is still open stands first only once somebody sorts or filters."""
     heads = "".join(f'<th scope="col"><button type="button">{column}</button></th>' for column in COLUMNS)
     out.write((_HEAD + heads + "</tr></thead><tbody>\n").encode())
     empty = True
-    for document in documents:
-        out.write(_row(document).encode(errors="replace"))
+    for each in rows:
+        out.write(each)
         empty = False
     out.write(f"</tbody></table>{_NOTHING if empty else ''}{_FOOT}".encode())
     out.flush()
 
 
-def _row(document: Correlated) -> str:
+def row(document: Correlated) -> bytes:
+    """A mail's row, with its story."""
     story = tell(document)
     open_ = any(gap.resolution is None for gap in document.gaps)
     state = "open" if open_ else "over" if document.gaps else "none"
@@ -123,7 +124,7 @@ def _row(document: Correlated) -> str:
     first, mail, *rest = cells
     mail_cell = f'<td data-key="{escape(document.mail_id)}">{mail}</td>'
     others = "".join(f"<td>{cell}</td>" for cell in rest)
-    return f'<tr data-gap="{state}"><td>{first}</td>{mail_cell}{others}</tr>\n'
+    return f'<tr data-gap="{state}"><td>{first}</td>{mail_cell}{others}</tr>\n'.encode(errors="replace")
 
 
 def _story(story: Story) -> str:

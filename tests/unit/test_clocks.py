@@ -70,3 +70,26 @@ def test_an_id_without_a_clock_teaches_nothing():
     ses_id = "EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000"
     fact = Accepted(NOW, FLOATING, ("a@b.example",), ses_id, "mx1/A", "")
     assert shown_of(fact) is None
+
+
+def test_a_reading_that_knew_nothing_fits_where_one_zone_is_told_all_along():
+    before = learned(*[accepted(NOW, NOW + 2 * HOUR)] * 3)
+    same = learned(accepted(NOW - 300, NOW + 2 * HOUR))
+    assert before.fit(same.showed())
+    before.follow(same.showed())
+    assert before.of("mx1").correction == -2 * HOUR
+    assert len(before.seen()["mx1"]) == 4
+
+
+@pytest.mark.parametrize("others", [[NOW + HOUR], [NOW + 2 * HOUR, NOW + HOUR], [NOW + 2 * HOUR + 7 * SECOND]])
+def test_it_does_not_fit_where_another_is_told(others):
+    before = learned(accepted(NOW, NOW + 2 * HOUR))
+    assert not before.fit(learned(*(accepted(NOW, stamp) for stamp in others)).showed())
+
+
+@pytest.mark.parametrize(("stamp", "fits"), [(NOW, True), (NOW + 2 * HOUR, False)])
+def test_a_line_that_was_taken_at_its_word_fits_where_the_clock_is_right(stamp, fits):
+    adrift = HostClocks()
+    adrift.of("mx1").placed(NOW)
+    assert learned(accepted(NOW, stamp)).fit(adrift.showed()) is fits
+    assert HostClocks().fit(adrift.showed())

@@ -6,7 +6,7 @@ import re
 import msgspec
 
 from service.contract.correlated import Correlated
-from service.edges.report import COLUMNS, write_report
+from service.edges.report import COLUMNS, row, write_report
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -23,7 +23,7 @@ def page(**fields):
         "trail": [{"at": "2026-01-01T00:00:00.000Z", "source": "smtp", "fact": HOSTILE, "evidence": HOSTILE}],
     } | fields  # fmt: skip
     out = io.BytesIO()
-    write_report(out, [msgspec.convert(record, Correlated)])
+    write_report(out, [row(msgspec.convert(record, Correlated))])
     return out.getvalue().decode()
 
 
