@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
@@ -51,6 +52,7 @@ class Crew:
         """Starts them; they import what they need while this process goes on."""
         context = multiprocessing.get_context("spawn")
         self._members: list[_Member] = []
+        resource_tracker.ensure_running()  # which lets Ctrl-C through again once it is started
         with _ctrl_c_waits():  # they inherit that they hear nothing of it
             for _ in range(size):
                 ours, theirs = context.Pipe()
@@ -121,6 +123,7 @@ class _Failed(NamedTuple):
 
 def _serve(pipe: Connection) -> None:
     """A process's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             work, arguments = pipe.recv()

@@ -186,23 +186,22 @@ def until(true) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
-)
-def test_it_leaves_no_process_behind(tmp_path, number):
-    """Nor what it had put on disk, where it is given the time; on Ctrl-C as if it were one process."""
-    (tmp_path / "log").write_text("".join(mail("a", each, AT + each, 0) for each in range(1000)) * 150)
-    assert (tmp_path / "log").stat().st_size > command.LARGE
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_leaves_nothing_behind(tmp_path, number):
+    """Neither a process nor a file; on Ctrl-C it says what it says as one process."""
+    with (tmp_path / "log").open("wb") as log:
+        log.truncate(command.LARGE)
+    os.mkfifo(tmp_path / "stuck")  # nobody will ever write to it
     folder = tmp_path / "spool"
     folder.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "scan", "--smtp", tmp_path / "log", "--jobs", "2"],
+        [sys.executable, "-m", "service.cli", "scan", "--smtp", tmp_path / "log", tmp_path / "stuck", "--jobs", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(folder)},
         start_new_session=True,
     )
-    until(lambda: process.poll() is not None or any(folder.glob("*/read-0")))
+    until(lambda: process.poll() is not None or any(folder.glob("*/read-1")))
     assert process.poll() is None
     others = children(process.pid)
     assert len(others) >= 2
@@ -211,9 +210,9 @@ def test_it_leaves_no_process_behind(tmp_path, number):
     else:
         process.send_signal(number)
     _, err = process.communicate()
-    assert process.returncode == {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+    assert process.returncode == {signal.SIGINT: 1, signal.SIGTERM: 143}[number]
     assert err.decode().strip() == ("Aborted!" if number is signal.SIGINT else "")
-    assert number is signal.SIGKILL or not list(folder.iterdir())
+    assert not list(folder.iterdir())
     until(lambda: not any(running(each) for each in others))
 
 
