@@ -22,7 +22,7 @@ TRACE ?=
 HAVE_JVM := $(and $(shell command -v java),$(shell command -v mvn))
 
 .PHONY: help demo test test-all ship audit licenses sbom secrets dist bench bench-trace lint format kafka postfix mtas prometheus helm
-.PHONY: postgres chromium fluent-bit requirements clean
+.PHONY: dashboards postgres chromium fluent-bit requirements clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ postfix: ## install Postfix for the tests (Debian or Ubuntu, root); no mail syst
 
 mtas: ## unpack Exim, Sendmail, OpenSMTPD, msmtp, rsyslog and syslog-ng for the tests (Debian or Ubuntu); nothing is installed
 	@.ci/unpack-mtas
+
+dashboards: ## hold the Grafana dashboards against Grafana's published schema (Go; not for CI)
+	cd tests/rules/grafana_schema && go run . $(CURDIR)/deploy/grafana/*.json
 
 helm: ## build Helm 3 and 4 with Go (minutes; not for CI); then make test PYTEST=tests/chart
 	GOBIN=$(CURDIR)/.local/helm/3 go install helm.sh/helm/v3/cmd/helm@v3.22.0

@@ -16,7 +16,8 @@ from urllib.parse import parse_qs
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-CLIENT, SECRET = "mailgap-client", "s3cret-of-the-client"
+CLIENT = "mailgap-client"
+SECRET = "s3cret-of-the-client"
 LIFE = 10
 """Seconds that a token is good for: less than a test takes, so that many are fetched."""
 

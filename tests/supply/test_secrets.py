@@ -21,7 +21,8 @@ KNOWN = (
     ("secret", "a password in an address that tests expect to be refused"),
     ("s3cr3t", "what tests look for where no secret may stand"),
     ("https://u:s3cr3t@a.example/", "the same"),
-    *((word, "a password of a test") for word in ("open sesame ", "right", "wrong", "other")),
+    *((word, "a password of a test") for word in ("open sesame ", "open-sesame", "right", "wrong", "other")),
+    ("s3cret-of-the-client", "the same, of the tests' OAuth server"),
     ("ada.lovelace@example.org", "an address that a test hides"),
 )
 """What looks like a secret and is none, and what it is. Pairs, since a scanner takes what follows `secret:` for one."""
