@@ -198,7 +198,7 @@ LAG: Final = gauge(
 )
 PARTITION_PAUSED: Final = gauge(
     "mailgap_partition_paused",
-    "1 while a partition is not read since it is more than 10 minutes ahead of another in a backlog.",
+    "1 while a partition of a backlog is not read: it is over 10 minutes ahead of another, or of what was said of it.",
     "Why the lag of one partition rests while the worker is busy with another's.",
     "topic",
     "partition",
