@@ -74,7 +74,7 @@ class Canary:
         raise NotSentError("it was told to stop before anything was known of the mail")
 
     async def run(self) -> None:
-        """Until it is stopped. Raises what aiokafka raises where the topic cannot be read."""
+        """Until it is stopped. Raises what aiokafka raises where the topic cannot be read, and what is a bug."""
         name = self._plan.mail.name
         CANARY_INTERVAL.labels(name).set(self._plan.interval)
         CANARY_ARRIVED.labels(name).set(time.time())  # or nothing would tell of a first one that never comes
@@ -83,12 +83,15 @@ class Canary:
         for news in Result:
             CANARY_MAILS.labels(name, news)
         sending = asyncio.create_task(self._send_on_and_on())
+        sending.add_done_callback(lambda _: self.stop())  # one that sends no more must not look as if it did
         try:
             async for found in self._news():
                 self._tell(found)
         finally:
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            (end,) = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(end, Exception):
+            raise end
 
     async def _send_on_and_on(self) -> None:
         loop = asyncio.get_running_loop()

@@ -71,6 +71,9 @@ class Smtp:
         except smtplib.SMTPNotSupportedError as error:
             advice = "say smtps:// where TLS is spoken from the start, or smtp+plain:// on a network that you trust"
             raise NotSentError(f"{self.server}: {_plain(str(error))}: {advice}") from error
+        except UnicodeError as error:
+            advice = "SMTP without SMTPUTF8 takes ASCII alone in --sender, --recipient, --smtp-user and its password"
+            raise NotSentError(f"{self.server}: {advice}") from error
         except ssl.SSLError as error:
             advice = "give its CA with --smtp-ca-file, and the name that its certificate bears with --via"
             raise NotSentError(f"{self.server}: TLS failed ({_plain(str(error))}): {advice}") from error

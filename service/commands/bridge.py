@@ -66,6 +66,8 @@ async def _run(settings: Settings) -> int:
     except (AwsError, CertificatesError, KafkaUnusableError) as error:
         await outlet.stop()
         raise Failure(str(error)) from error
+    if takes_anybody_s(settings):
+        log.warning("--verify-sns alone takes what any topic of anybody's has signed: name yours by --allowed-topic")
     stop_on_signals(bridge.stop)
     server = HttpServer(settings.http_bind, dict, bridge.complaints, bridge.gauge)
     regions = regions_of(settings)
@@ -76,6 +78,11 @@ async def _run(settings: Settings) -> int:
         for task in watching:
             task.cancel()
         await outlet.stop()
+
+
+def takes_anybody_s(settings: Settings) -> bool:
+    """A signature says that SNS has signed it, for whoever has an account there: whose it is must be asked, too."""
+    return settings.verify_sns and not (settings.allowed_accounts or settings.allowed_topics)
 
 
 def _outlet(settings: Settings) -> Outlet:

@@ -18,7 +18,9 @@ from service.bridge.bridge import Bridge, Duties
 from service.bridge.objects import Objects
 from service.bridge.opening import Rules
 from service.bridge.queue import Queue
+from service.commands.bridge import takes_anybody_s
 from service.contract import dead_letter
+from service.settings import load
 from tests.integration.world import eventually
 from tests.sns import HOST, NOW, Party, folder, signed
 
@@ -208,6 +210,19 @@ async def test_an_event_beyond_all_measure_is_cut_for_the_dead_letters(monkeypat
     sqs = Sqs("x" * 5000)
     kafka = await bridged(sqs, lambda _: bool(sqs.deleted))
     assert kafka.buried == [("bad_json", b"x" * 1000)]
+
+
+@pytest.mark.parametrize(
+    ("more", "anybody"),
+    [
+        ({}, True),
+        ({"allowed_accounts": "123456789012"}, False),
+        ({"allowed_topics": "arn:aws:sns:eu-west-1:123456789012:ses"}, False),
+        ({"verify_sns": False}, False),
+    ],
+)
+def test_whose_signatures_are_taken(more, anybody):
+    assert takes_anybody_s(load({"verify_sns": True, **more}, {})) is anybody
 
 
 async def test_an_object_of_something_else_does_not_flood_the_log(caplog):

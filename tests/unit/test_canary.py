@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from service.canary.canary import Canary, Plan
 from service.canary.flight import Expected, Flight, Leg, standing
 from service.canary.sending import HEADER, TAG, Api, Mail, NotSentError, Smtp, new_message_id
 from service.canary.watch import MOST, Result, Watch
@@ -81,6 +83,32 @@ def test_a_refusal_is_a_sentence_with_ses_own_words(ses, recipient, said):
         by_smtp(ses).send(MAIL._replace(recipient=recipient))
     assert said in str(found.value)
     assert str(found.value).isprintable()
+
+
+def test_what_smtp_cannot_carry_is_one_sentence(ses):
+    with pytest.raises(NotSentError, match="takes ASCII alone"):
+        by_smtp(ses).send(MAIL._replace(sender="k\u00e4fig@app.example"))
+
+
+class Silence:
+    """A topic on which nothing comes."""
+
+    async def getmany(self, **_: object) -> dict[object, list[object]]:
+        await asyncio.sleep(0)
+        return {}
+
+
+class Broken:
+    """A way with a bug."""
+
+    def send(self, _mail: Mail) -> Flight:
+        raise RuntimeError("a bug")
+
+
+async def test_a_canary_that_can_send_no_more_ends_and_does_not_merely_fall_silent():
+    plan = Plan(MAIL, Expected(Outcome.DELIVERED), interval=300, patience=300)
+    with pytest.raises(RuntimeError, match="a bug"):
+        await Canary(plan, Broken(), Silence()).run()  # type: ignore[arg-type]
 
 
 def test_nobody_listens(ses):
