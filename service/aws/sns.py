@@ -29,6 +29,11 @@ AHEAD: Final = 15 * 60 * 1000
 """Milliseconds by which SNS's clock may be ahead of ours."""
 _NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+_BESIDE: Final = frozenset(
+    {*_NOTIFICATION, *_CONFIRMATION, "Signature", "SignatureVersion", "SigningCertURL", "UnsubscribeURL"}
+    | {"MessageAttributes", "SequenceNumber"}
+)
+"""What SNS writes into its envelopes, signed or not; none but `Message` is one that a parser opens."""
 _HASHES: Final[dict[str, SHA1 | SHA256]] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 version 1 is AWS's default still
 # One host name, one folder, no port, no user, no query: nothing in it is left to the reader's imagination.
 _URL: Final = re.compile(
@@ -75,6 +80,11 @@ def canonical(envelope: dict[str, Any]) -> bytes | None:
             return None
         parts += [name, "\n", value, "\n"]
     return "".join(parts).encode("utf-8", "surrogatepass")
+
+
+def holds_more(envelope: dict[str, Any]) -> bool:
+    """Whether it has fields that are none of SNS's, as far as we know them."""
+    return not envelope.keys() <= _BESIDE
 
 
 def signed_part(envelope: dict[str, Any]) -> bytes:

@@ -204,9 +204,11 @@ class Bridge:
             return None
         envelope = sns_envelope(record.body)
         refused = await self._thread(sns.check, envelope, now_ms(), duties.signatures, duties.max_age)
-        if refused is None and envelope and adds(record.body, sns.signed_part(envelope), now_ms()):
+        if refused is not None or envelope is None or not sns.holds_more(envelope):  # the last of it is the usual case
+            return refused
+        if adds(record.body, sns.signed_part(envelope), now_ms()):
             return Unparsable(Reason.BAD_SIGNATURE, "it says more than what SNS has signed of it")
-        return refused
+        return None
 
     async def _judged(self, desk: Desk, record: Record) -> Unparsable | None:
         opened = _opened(open_record, record, record.body, self._duties.rules)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.aws.sns import holds_more, signed_part
 from service.bridge.backlog import MEMORY, Backlog
-from service.bridge.opening import Forward, Nothing, Object, Objects, Rules, open_event, open_record
+from service.bridge.opening import Forward, Nothing, Object, Objects, Rules, adds, open_event, open_record
 from service.contract.bridged import LONGEST, OLDEST_AGE, oldest_age
 from service.facts import Reason, Source, Unparsable
 from service.intake import Intake
@@ -126,6 +127,18 @@ def test_ours_is_not():
     assert opened(sns(event()), rules) == Forward(ID.encode())
     assert reason(opened(sns(event(), topic=TOPIC + "2"), rules)) is Reason.FOREIGN_TOPIC
     assert reason(opened(event(), rules)) is Reason.FOREIGN_TOPIC, "raw delivery names no topic"
+
+
+@pytest.mark.parametrize(
+    "name", ["Signature", "SigningCertURL", "UnsubscribeURL", "MessageAttributes", "SequenceNumber"]
+)
+@pytest.mark.parametrize("said", [SEND, json.dumps(SEND), made(), [SEND]], ids=["event", "text", "pointer", "list"])
+def test_nothing_is_read_from_what_sns_does_not_sign_of_its_own_fields(name, said):
+    """So a record of SNS's own fields alone need not be looked at twice."""
+    other = SEND | {"mail": MAIL | {"messageId": ID.replace("a", "b")}}
+    envelope = sns(other) | {"Timestamp": "2026-07-27T11:51:10.600Z", name: said}
+    assert not holds_more(envelope)
+    assert not adds(json.dumps(envelope).encode(), signed_part(envelope), SEEN)
 
 
 def test_the_backlog_is_that_of_the_oldest_record():
