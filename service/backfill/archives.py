@@ -84,7 +84,10 @@ def local(each: Archived, client: Callable[[], Any]) -> Iterator[str]:
         except OSError as error:
             why = f"{folder}: {error.strerror}: make room, or name another folder in TMPDIR"
             raise InputError(f"{each.name}: cannot be fetched into {why}") from error
-        yield str(path)
+        try:
+            yield str(path)
+        except InputError as error:  # nobody knows it by where we have put it
+            raise InputError(str(error).replace(str(path), each.name)) from error
 
 
 def identity(each: Archived) -> str:
