@@ -166,8 +166,8 @@ class Assembler:
         return Assembler({where: open_ for where, open_ in self.lines.items() if where != (topic, partition)})
 
 
-def _placed(here: _Lines, record: Input, piece: Piece, at: Instant) -> list[Input]:
-    """Puts a record into its stream; returns what is to be parsed now."""
+def _placed(here: _Lines, record: Input, piece: Piece, at: Instant, since: Held | None = None) -> list[Input]:
+    """Puts a record into its stream; returns what is to be parsed now. `since`: where what was joined is read again."""
     stream = (record.key, piece.stream)
     line = here.get(stream)
     ready: list[Input] = []
@@ -181,18 +181,18 @@ def _placed(here: _Lines, record: Input, piece: Piece, at: Instant) -> list[Inpu
         return _left_out(here, stream, record, piece) if line.torn else _extended(here, stream, line, record, piece, at)
     if piece.kind not in OPENING:
         return [*ready, record]
-    here[stream] = _begun(here, record, piece, at)
+    here[stream] = _begun(here, record, piece, at, since or Held(record.offset, at))
     return ready + _bounded(here)
 
 
-def _begun(here: _Lines, record: Input, piece: Piece, at: Instant) -> _Open:
+def _begun(here: _Lines, record: Input, piece: Piece, at: Instant, since: Held) -> _Open:
     # Read again from here, a line that began before and ends after would lack its beginning, and its rest would pass
     # for a line of its own. So it is read again with the other from its beginning.
     lines = [line for line in here.values() if not line.torn]
     others = [line.again for line in lines if at - line.again.since < STRADDLE * _PATIENCE[line.kind]]
-    again = min([Held(record.offset, at), *others])
+    again = min([since, *others])
     text = piece.text if piece.kind is Kind.PART else piece.text.rstrip("\r\n")
-    return _Open((record,), (text,), len(record.value or b""), at, again, piece.kind)
+    return _Open((record,), (text,), len(record.value or b""), since.since, again, piece.kind)
 
 
 def _extended(here: _Lines, stream: _Stream, line: _Open, record: Input, piece: Piece, at: Instant) -> list[Input]:
@@ -207,7 +207,7 @@ def _extended(here: _Lines, stream: _Stream, line: _Open, record: Input, piece: 
     )
     if piece.kind is Kind.CLOSES or (line.kind is Kind.PART and piece.kind is not Kind.PART):
         del here[stream]
-        return _again(here, _as_it_is(longer), at)
+        return _again(here, _as_it_is(longer), at, Held(line.again.offset, line.since))
     if size > LARGEST or len(longer.records) >= MOST:
         here[stream] = replace(line, records=(), texts=())
         return [_as_it_is(longer)]
@@ -225,10 +225,10 @@ def _added(kind: Kind, text: str) -> str:
             return text
 
 
-def _again(here: _Lines, record: Input, at: Instant) -> list[Input]:
-    """What was joined may itself be a line of several."""
+def _again(here: _Lines, record: Input, at: Instant, since: Held) -> list[Input]:
+    """What was joined may itself be a line of several; it goes on straddling what its pieces did."""
     piece = piece_of(record.value or b"", watched=bool(here))
-    return [record] if piece is None or piece.kind is Kind.PART else _placed(here, record, piece, at)
+    return [record] if piece is None or piece.kind is Kind.PART else _placed(here, record, piece, at, since)
 
 
 def _apart(records: Iterable[Input]) -> tuple[Input, ...]:

@@ -310,6 +310,15 @@ def test_read_again_from_what_is_held_the_records_make_the_same_lines(values: li
     assert wanted == {(each.offset, each.value) for each in itertools.chain(first, second)}
 
 
+def test_a_line_that_becomes_another_is_read_again_from_where_its_pieces_began_to_straddle() -> None:
+    """Its first piece lies within a delivery of qmail's: read again from there, that delivery would lack its start."""
+    values = [b"starting delivery 1: msg 7 to remote a@b", cri("delivery 1: ", "P").encode(),
+              b"delivery 1: success: x", cri("{", "F").encode()]  # fmt: skip
+    before, first = Assembler().take([record(value, n, NOW + n * 200) for n, value in enumerate(values)], NOW + 60_000)
+    assert [each.offset for each in first] == [2]
+    assert before.held("mail", 0) == Held(0, NOW + 200)
+
+
 @given(st.lists(VALUES, max_size=20))
 def test_no_byte_is_lost(values: list[bytes]) -> None:
     records = [record(value, offset) for offset, value in enumerate(values)]
