@@ -59,7 +59,7 @@ async def _measure(bootstrap: str, folder: Path, core: int, rate: int, seconds: 
     watch = Watch(bootstrap)
     try:
         watching = asyncio.create_task(watch.run())
-        await _write(bootstrap, 1, 50, watch)
+        await _write(bootstrap, 100, 100, watch)
         await asyncio.to_thread(wait_for, worker, port, READ, lambda read: read > 0)
         await _write(bootstrap, rate, int((seconds + WARM_UP) * rate), watch)
         await asyncio.sleep(15)
