@@ -36,8 +36,11 @@ test: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test that is 
 test-all: $(VENV)/.dev lint $(if $(HAVE_JVM),kafka) ## lint, and every test
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
-bench: $(VENV)/.dev ## how fast scan reads a million lines, and how much memory it takes
+bench: $(VENV)/.dev $(if $(HAVE_JVM),kafka) ## scan, the worker beside others (BENCH_PEERS=folder), its core by steps, its delays; half an hour
 	$(BIN)/python -m tests.bench.scan
+	$(BIN)/python -m tests.bench.worker --mails 60000 --runs 3
+	$(BIN)/python -m tests.bench.core --before 120000
+	$(BIN)/python -m tests.bench.latency
 
 bench-trace: $(VENV)/.dev ## how fast the trail store is written and asked (TRACE="--mails 10000000" takes half an hour)
 	$(BIN)/python -m tests.bench.trace $(TRACE)
