@@ -1,7 +1,7 @@
 """The SES mails that are well, as nearly all are: one recipient, no more than one fact of a kind, no deadline missed.
 
 Decides nothing of its own: of what it takes, `service.judge_mail` would give the same verdict, and a property holds it
-to that. What is odd in any way it leaves to that. It costs a third of the way through it.
+to that. What is odd in any way it leaves to that.
 """
 
 from __future__ import annotations

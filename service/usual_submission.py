@@ -1,8 +1,8 @@
 """The submissions of which nearly every log consists: taken in once, for one recipient, and accepted by SES.
 
 Decides nothing of its own: of what it takes, `service.lives`, `service.submission` and `service.judge_submission` would
-say the same, and a property holds it to that. What is odd in any way it leaves to them. It costs a tenth of the way
-through them, and ingest can tell SES's mail of its submission at once where it sees all lines in one batch.
+say the same, and a property holds it to that. What is odd in any way it leaves to them. It is cheap enough for ingest,
+which so tells SES's mail of its submission at once where all lines stand in one batch.
 """
 
 from __future__ import annotations

@@ -70,12 +70,7 @@ def running(name: str, folder: Path, kafka: str, topic: str) -> Iterator[Syslog]
     try:
         yield Syslog(process, folder)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:  # it may wait a minute for a Kafka that is away
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def _rsyslog(home: Path, folder: Path) -> tuple[list[str], Mapping[str, str]]:
@@ -117,3 +112,13 @@ def _syslog_ng(home: Path, folder: Path) -> tuple[list[str], Mapping[str, str]]:
 
 
 _COMMANDS: Final = {"rsyslog": _rsyslog, "syslog-ng": _syslog_ng}
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """By SIGTERM; a shipper may wait a minute for a Kafka that is away, and is killed before that."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pytest
 from service.parsing.smtp import parse_smtp
 from tests.conftest import need
 from tests.integration.shipped import AWAY, HOSTILE, arrived
+from tests.integration.syslogs import stop
 from tests.integration.world import ROOT, eventually
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ def running(folder: Path, kafka: str, topic: str) -> Iterator[FluentBit]:
     try:
         yield FluentBit(process, folder)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def _written(path: Path, *lines: str) -> list[bytes]:

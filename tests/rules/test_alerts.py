@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.rules.cases import CASES
+from tests.rules.cases_running import RUNNING
 from tests.rules.prometheus import ROOT, RULE_FILES, program
 
 pytestmark = pytest.mark.prometheus
@@ -20,6 +21,7 @@ RULE = {
 }
 ALERTS = {name: rule for name, rule in RULE.items() if "alert" in rule}
 STEP = 5
+EVERY = (*CASES, *RUNNING)
 """Minutes between two looks at what must stay quiet."""
 
 
@@ -69,7 +71,7 @@ def _summary(case) -> str:
     return case.summary.replace(words[0], NEWER[words[0]]) if words else case.summary
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: case.alert)
 def test_it_fires_and_resolves(case, tmp_path):
     rule = ALERTS[case.alert]
     fired = {
@@ -81,7 +83,7 @@ def test_it_fires_and_resolves(case, tmp_path):
 
 @pytest.mark.parametrize(
     ("case", "why"),
-    [(case, why) for case in CASES for why in case.quiet],
+    [(case, why) for case in EVERY for why in case.quiet],
     ids=lambda part: getattr(part, "alert", part),
 )
 def test_it_is_quiet(case, why, tmp_path):
@@ -92,8 +94,8 @@ def test_it_is_quiet(case, why, tmp_path):
 
 
 def test_no_alert_is_left_out():
-    assert {case.alert for case in CASES} == set(ALERTS)  # an alert with two reasons has two cases
-    assert all(case.quiet for case in CASES)
+    assert {case.alert for case in EVERY} == set(ALERTS)  # an alert with two reasons has two cases
+    assert all(case.quiet for case in EVERY)
 
 
 def test_the_examples_are_configurations():
